@@ -20,6 +20,8 @@ host_install() {
 
 # host_ready: the host can make and enter the toolchain root, or we stop with one line that says why not
 host_ready() {
+	# Checked in full only until there is a root: this is on the path of every command
+	[[ -d ${BF_ROOT-} ]] && command -v bwrap >/dev/null && return
 	command -v apt-get >/dev/null || die "this host has no apt-get; Debian 12 or newer, or Ubuntu, is needed (use 'make modules KDIR=...' elsewhere)"
 	[[ $(uname -m) == x86_64 ]] || die "this host is $(uname -m); the kernel we boot is for x86_64"
 	local missing

@@ -34,9 +34,18 @@ end_step() {
 	[[ -z $BF_STEP_PID ]] || kill -TERM -- "-$BF_STEP_PID" 2>/dev/null || true
 	BF_STEP_PID=
 }
-trap end_step EXIT
-trap 'end_step; exit 130' INT
-trap 'end_step; exit 143' TERM HUP
+# Folders to remove and processes to end when this script ends, however it ends
+BF_CLEAN_DIRS=()
+BF_CLEAN_PIDS=()
+leave() {
+	local p
+	end_step
+	for p in ${BF_CLEAN_PIDS[@]+"${BF_CLEAN_PIDS[@]}"}; do kill "$p" 2>/dev/null || true; done
+	remove ${BF_CLEAN_DIRS[@]+"${BF_CLEAN_DIRS[@]}"}
+}
+trap leave EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
 
 # step LOG "what it does" "about how long" COMMAND...
 # Runs COMMAND (a function works too) with its output in LOG; prints a sign of life every 10 s, then the time taken.
