@@ -55,7 +55,7 @@ kernel_fetch() {
 	local dir=$1 version=$2 series p debs=$BF_CACHE/downloads/$KVER
 	series=$(cut -d. -f 1-2 <<<"${KVER%%+*}")
 	mkdir -p "$debs" "$dir/pkg"
-	cd "$debs"
+	cd "$debs" || return
 	root_apt apt-get -o APT::Sandbox::User=root download \
 		"linux-source-$series=$version" "linux-headers-$KVER=$version" "linux-base-$KVER=$version" \
 		"linux-modules-$KVER=$version" "linux-binary-$KVER=$version"
@@ -88,6 +88,7 @@ kernel_prepare() {
 	sed -i "s/^CONFIG_LOCALVERSION=.*/CONFIG_LOCALVERSION=\"+${KVER#*+}\"/" "$dir/build/.config"
 	kernel_make "$dir/build" olddefconfig
 	kernel_make "$dir/build" modules_prepare
+	kernel_make "$dir/build" headers # for tests: newer than the C library's
 	[[ $(kernel_make "$dir/build" -s kernelrelease) == "$KVER" ]]
 	[[ -s $dir/build/rust/libkernel.rmeta ]]
 }
@@ -165,5 +166,4 @@ kernel_ready() {
 		)
 	fi
 	KDIR=$BF_KERNEL/build
-	export KVER BF_KERNEL KDIR
 }

@@ -9,6 +9,9 @@ BF_TOP=$(cd "$BF_VM/../../.." && pwd -P)
 BF_CACHE=${XDG_CACHE_HOME:-${HOME:?HOME is not set}/.cache}/backing-file
 BF_BUILD=$BF_TOP/build
 BF_JOBS=${JOBS:-$(nproc)}
+# The user's own kernel tree; KDIR itself is set later, and is not to leak to what we call.
+BF_USER_KDIR=${KDIR-}
+unset KDIR
 
 # An outer make's flags and variables (KERNEL=, CMD=, ...) must not reach the kernel's makefiles.
 unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES MAKEFILES

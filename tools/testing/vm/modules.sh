@@ -20,8 +20,8 @@ user_kdir_check() {
 
 # target_ready: sets KDIR and OUT for the user's own tree (KDIR=) or the kernel we test; kmake runs its make
 target_ready() {
-	if [[ -n ${KDIR-} ]]; then
-		KDIR=$(realpath -m "$KDIR")
+	if [[ -n $BF_USER_KDIR ]]; then
+		KDIR=$(realpath -m "$BF_USER_KDIR")
 		user_kdir_check
 		KVER=$(<"$KDIR/include/config/kernel.release")
 		OWN_KDIR=yes
@@ -65,7 +65,7 @@ modules_build() {
 }
 
 modules_install() {
-	[[ -n ${KDIR-}${INSTALL_MOD_PATH-} ]] || die "modules_install: give KDIR= (your kernel's build folder), or INSTALL_MOD_PATH= to install the stock kernel's build there"
+	[[ -n $BF_USER_KDIR${INSTALL_MOD_PATH-} ]] || die "modules_install: give KDIR= (your kernel's build folder), or INSTALL_MOD_PATH= to install the stock kernel's build there"
 	modules_build
 	[[ -z ${INSTALL_MOD_PATH-} ]] || mkdir -p "$INSTALL_MOD_PATH"
 	BF_BIND=${INSTALL_MOD_PATH-} kmake MO="$OUT" ${INSTALL_MOD_PATH:+INSTALL_MOD_PATH="$(realpath "$INSTALL_MOD_PATH")"} modules_install
@@ -76,8 +76,7 @@ modules_clippy() {
 	target_ready
 	local log=$BF_BUILD/logs/clippy.log
 	remove "$OUT.clippy"
-	CLIPPY_RUN() { kmake MO="$OUT.clippy" CLIPPY=1 modules; }
-	BF_TAIL=60 step "$log" "clippy" "40 s" CLIPPY_RUN
+	BF_TAIL=60 step "$log" "clippy" "40 s" kmake MO="$OUT.clippy" CLIPPY=1 modules
 	remove "$OUT.clippy"
 	if grep -qE '^(warning|error)' "$log"; then
 		grep -E -A12 '^(warning|error)' "$log" >&2
@@ -89,9 +88,9 @@ modules_clippy() {
 modules_doc() {
 	modules_build
 	local log=$BF_BUILD/logs/doc.log
-	DOC_RUN() { "$BF_VM/enter" python3 "$BF_VM/crates.py" doc "$KDIR" "$OUT" "$BF_BUILD/doc"; }
-	[[ -z $OWN_KDIR ]] || DOC_RUN() { python3 "$BF_VM/crates.py" doc "$KDIR" "$OUT" "$BF_BUILD/doc"; }
-	BF_TAIL=60 step "$log" "rustdoc" "20 s" DOC_RUN
+	local -a run=("$BF_VM/enter")
+	[[ -z $OWN_KDIR ]] || run=()
+	BF_TAIL=60 step "$log" "rustdoc" "20 s" ${run[@]+"${run[@]}"} python3 "$BF_VM/crates.py" doc "$OUT" "$BF_BUILD/doc"
 	if grep -qE '^(warning|error)' "$log"; then
 		grep -E -A12 '^(warning|error)' "$log" >&2
 		die "rustdoc has something to say"
@@ -102,7 +101,9 @@ modules_doc() {
 modules_rust_analyzer() {
 	modules_build
 	kmake MO="$OUT" rust-analyzer >&2
-	python3 "$BF_VM/crates.py" analyzer "$KDIR" "$OUT" "$BF_TOP"
+	local root=
+	[[ -n $OWN_KDIR ]] || root=$BF_ROOT
+	BF_ROOT=$root python3 "$BF_VM/crates.py" analyzer "$OUT" "$BF_TOP"
 	note "rust-project.json is in the top folder"
 }
 

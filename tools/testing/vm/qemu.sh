@@ -95,7 +95,7 @@ qemu_args() { # ACCEL
 # guest_prepare: kernel, modules and images are there; sets BF_ACCEL
 guest_prepare() {
 	check_settings
-	[[ -z ${KDIR-} ]] || die "KDIR= is for building; choose the guest's kernel with KVER= or KERNEL="
+	[[ -z $BF_USER_KDIR ]] || die "KDIR= is for building; choose the guest's kernel with KVER= or KERNEL="
 	modules_build
 	images_ready
 	BF_ACCEL=$(accel)

@@ -1,0 +1,22 @@
+# shellcheck shell=bash
+# kselftests in the stock kernel, once for each backing file system
+# in: check test soak
+
+selftests_build() {
+	mkdir -p "$OUT/selftests"
+	"$BF_VM/enter" make --no-print-directory -C "$BF_TESTING/selftests/backing_file" KSFT="$KDIR/tools/testing/selftests" OUTPUT="$OUT/selftests" all
+	cp "$BF_TESTING"/selftests/backing_file/*_test.sh "$OUT/selftests/" 2>/dev/null || true
+}
+
+case $MODE in
+check) filesystems=${FS:-xfs} ;;
+*) filesystems=${FS:-xfs ext4 btrfs tmpfs} ;;
+esac
+
+# Programs of deleted sources would still run
+remove "$OUT/selftests"
+t_run "build the selftests" selftests_build
+for fs in $filesystems; do
+	BF_TESTS=$OUT/selftests BF_GUEST_ENV="export BF_ONLY=$(printf %q "${TESTS-}")" TIMEOUT=${TIMEOUT:-900} \
+		t_guest "$fs" "$fs" "$BF_VM/guest/selftests"
+done

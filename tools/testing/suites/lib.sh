@@ -1,0 +1,137 @@
+# shellcheck shell=bash
+# What suites report their tests with; see run-tests. Results are lines of status, suite, test, detail in $RESULTS.
+
+result() { # STATUS NAME DETAIL
+	printf '%s\t%s\t%s\t%s\n' "$1" "$SUITE" "$2" "${3-}" >>"$RESULTS"
+	case $1 in
+	skip) printf 'ok - %s: %s # SKIP %s\n' "$SUITE" "$2" "$3" ;;
+	*) printf '%s - %s: %s%s\n' "$1" "$SUITE" "$2" "${3:+ # $3}" ;;
+	esac
+}
+
+t_ok() { result ok "$1"; }
+t_fail() { result 'not ok' "$1" "${2-}"; }
+t_skip() {
+	if expected_skip "$SUITE: $1"; then result skip "$1" "$2"; else result 'not ok' "$1" "unexpected skip: $2"; fi
+}
+
+# Lines of expected-skips are shell patterns for "suite: test", then `#` and the reason.
+expected_skip() {
+	local pattern
+	while IFS= read -r pattern; do
+		pattern=$(sed 's/[[:space:]]*#.*//' <<<"$pattern")
+		# shellcheck disable=SC2053 # it is a pattern
+		[[ -n $pattern && $1 == $pattern ]] && return 0
+	done <"$BF_TESTING/expected-skips"
+	return 1
+}
+
+log_of() { printf '%s/logs/%s.%s.log\n' "$BF_BUILD" "$SUITE" "$(tr -c 'A-Za-z0-9\n' - <<<"$1")"; }
+
+t_run() {
+	local name=$1 log rc=0
+	shift
+	log=$(log_of "$name")
+	"$@" >"$log" 2>&1 </dev/null || rc=$?
+	if ((rc == 0)); then
+		t_ok "$name"
+	else
+		tail -n 30 "$log" | sed 's/^/    | /'
+		t_fail "$name" "status $rc; ${log#"$BF_TOP"/}"
+	fi
+}
+
+# tap PREFIX: turns TAP on stdin into results. The plan must be kept: a program that ends early has not passed.
+tap() {
+	local prefix=$1 line plan= count=0 name why
+	while IFS= read -r line; do
+		line=${line%$'\r'}
+		case $line in
+		'ok '* | 'not ok '*)
+			count=$((count + 1))
+			name=$(sed -E 's/^(not )?ok *[0-9]* *-? *//; s/ *# *(SKIP|XFAIL|TODO).*//I' <<<"$line")
+			why=$(sed -nE 's/.*# *(SKIP|XFAIL|TODO) *//Ip' <<<"$line")
+			case $line in
+			*'# SKIP'* | *'# XFAIL'* | *'# TODO'*) t_skip "$prefix$name" "${why:-no reason given}" ;;
+			'ok '*) t_ok "$prefix$name" ;;
+			*) t_fail "$prefix$name" ;;
+			esac
+			;;
+		1..0*) count=0 plan=0 ;;
+		1..[0-9]*) plan=$(sed -E 's/^1\.\.([0-9]+).*/\1/' <<<"$line") ;;
+		'Bail out!'*) t_fail "${prefix}bail out" "$line" ;;
+		esac
+	done
+	if [[ -z $plan ]]; then
+		t_fail "${prefix}plan" "it printed no TAP plan"
+	elif ((plan != count)); then
+		t_fail "${prefix}plan" "planned $plan tests, reported $count"
+	elif ((count == 0)); then
+		t_skip "${prefix}all" "it ran no test"
+	fi
+}
+
+t_tap() {
+	local name=$1 log rc=0 before
+	shift
+	log=$(log_of "$name")
+	"$@" >"$log" 2>&1 </dev/null || rc=$?
+	before=$(grep -c '^not ok' "$RESULTS" || true)
+	tap "$name: " <"$log"
+	if ((rc != 0)) && [[ $(grep -c '^not ok' "$RESULTS" || true) == "$before" ]]; then
+		t_fail "$name" "status $rc; ${log#"$BF_TOP"/}"
+	fi
+	[[ $(grep -c '^not ok' "$RESULTS" || true) == "$before" ]] || { grep -vE '^ok ' "$log" | tail -n 40 | sed 's/^/    | /'; }
+}
+
+# t_guest NAME FS SCRIPT [FILE...]: SCRIPT's output is parts, each `### begin PROGRAM`, TAP, `### end PROGRAM STATUS`.
+t_guest() {
+	local name=$1 fs=$2 script=$3 rc=0 log before
+	shift 3
+	log=$BF_BUILD/logs/$SUITE.$name.out
+	before=$(grep -c '^not ok' "$RESULTS" || true)
+	FS=$fs guest_run "$SUITE.$name" "$script" "$@" >"$log" 2>"$log.err" </dev/null || rc=$?
+	parts "$name" <"$log"
+	if ((rc != 0)); then
+		tail -n 40 "$log.err" | sed 's/^/    | /'
+		t_fail "$name: guest" "status $rc"
+	fi
+	if [[ -n $BF_LOG_BAD ]]; then
+		grep -A60 '^kernel log:' "$log.err" || true
+		t_fail "$name: kernel log" "build/logs/$SUITE.$name.kernel.log"
+	else
+		t_ok "$name: kernel log"
+	fi
+	[[ $(grep -c '^not ok' "$RESULTS" || true) == "$before" ]] || note "what the tests printed: ${log#"$BF_TOP"/}"
+}
+
+parts() {
+	local where=$1 line program= body= status
+	while IFS= read -r line; do
+		case $line in
+		'### begin '*)
+			program=${line#'### begin '}
+			body=$(mktemp)
+			;;
+		'### end '*)
+			status=${line##* }
+			part_end "$where" "$program" "$body" "$status"
+			rm -f "$body"
+			program=
+			;;
+		*) [[ -z $program ]] || printf '%s\n' "$line" >>"$body" ;;
+		esac
+	done
+	if [[ -n $program ]]; then
+		part_end "$where" "$program" "$body" "no end"
+		rm -f "$body"
+	fi
+}
+
+part_end() { # WHERE PROGRAM FILE STATUS
+	local before
+	before=$(grep -c '^not ok' "$RESULTS" || true)
+	tap "$1: $2: " <"$3"
+	[[ $4 == 0 || $4 == 4 ]] || [[ $(grep -c '^not ok' "$RESULTS" || true) != "$before" ]] || t_fail "$1: $2" "status $4"
+	[[ $(grep -c '^not ok' "$RESULTS" || true) == "$before" ]] || grep -vE '^(ok |#  RUN|#            OK)' "$3" | tail -n 40 | sed 's/^/    | /'
+}
