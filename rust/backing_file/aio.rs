@@ -1,0 +1,323 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Asynchronous requests.
+//!
+//! # Who owns what
+//!
+//! A request has an iocb of its own, in a request, because the backing filesystem completes *its*
+//! iocb, on any CPU, perhaps before the submission returns:
+//!
+//! 1. Before submission everything is ours: the submitter's iocb, the user file, the request.
+//! 2. Submission shares the request: one reference is the completion's, one the submission's, because
+//!    the filesystem may still look at the iocb after it was completed.
+//! 3. If the filesystem answers anything but `EIOCBQUEUED`, there is no completion: all is ours as
+//!    before, the completion's reference too, and the result goes back by value.
+//! 4. If it answers `EIOCBQUEUED`, the completion owns the submitter's iocb, and with it what keeps
+//!    the user file open. From then on the submission touches neither: what it needs of them it
+//!    took before.
+//! 5. The completion hands the iocb back to the submitter and touches nothing of it afterwards.
+//!
+//! The user file pins the stacked super block and its module for as long as the submitter's iocb is
+//! ours. When it is handed back they may go at once, which is why that is the last thing done; the
+//! super block waits for its `s_dio_done_wq`, from which write completions run, and the module for
+//! an RCU grace period, which read completions delay.
+
+use crate::{
+    context::{
+        EndWrite,
+        RawCtx,
+        UserFile, //
+    },
+    flags::IocbFlags,
+    iter::{
+        clone_iocb,
+        to_size, //
+    },
+    BackingFile, //
+};
+use core::cell::UnsafeCell;
+use kernel::{
+    error::to_result,
+    ffi::c_long,
+    fs::LocalFile,
+    new_work,
+    prelude::*,
+    sync::{
+        aref::ARef,
+        Arc, //
+    },
+    workqueue::{
+        impl_has_work,
+        Queue,
+        Work,
+        WorkItem, //
+    },
+};
+use vfs::{
+    bindings,
+    with_creds, //
+};
+
+/// What a request in flight has, whatever its direction.
+///
+/// # Invariants
+///
+/// * `iocb` is the first field, and its `ki_filp` is `backing`.
+/// * From a submission that answered `EIOCBQUEUED` to the end of the completion, `user_iocb` is
+///   valid and nobody else uses it.
+#[repr(C)]
+struct Request {
+    iocb: UnsafeCell<bindings::kiocb>,
+    user_iocb: *mut bindings::kiocb,
+    backing: ARef<BackingFile>,
+}
+
+impl Request {
+    /// # Safety
+    ///
+    /// `iocb` must be valid and that of an operation being submitted.
+    unsafe fn new(backing: &BackingFile, iocb: *mut bindings::kiocb, flags: i32) -> Self {
+        // INVARIANT: The iocb is made for `backing`.
+        Self {
+            // SAFETY: By the caller's promise.
+            iocb: UnsafeCell::new(unsafe { clone_iocb(backing, iocb, flags) }),
+            user_iocb: iocb,
+            backing: backing.into(),
+        }
+    }
+
+    /// Where the request has got to.
+    fn pos(&self) -> bindings::loff_t {
+        // SAFETY: Called when the filesystem is done with the request.
+        unsafe { (*self.iocb.get()).ki_pos }
+    }
+}
+
+/// A read: it completes where the backing filesystem completes it, perhaps in an interrupt.
+#[repr(transparent)]
+struct ReadRequest(Request);
+
+/// A write: it completes in a work queue, where the callback may sleep and updates of size and
+/// times happen one after the other.
+///
+/// It owns the freeze protection that `vfs_iocb_iter_write` leaves held when it answers
+/// `EIOCBQUEUED`; [`WriteRequest::run`], which a completed request goes through exactly once, ends
+/// it. Whether the submitter set `IOCB_WRITE` does not matter.
+///
+/// # Invariants
+///
+/// `request` is the first field.
+#[repr(C)]
+#[pin_data]
+struct WriteRequest {
+    request: Request,
+    #[pin]
+    work: Work<WriteRequest>,
+    end_write: Option<EndWrite>,
+    result: UnsafeCell<c_long>,
+}
+
+// SAFETY: Submission and completion may be different tasks. They share the iocb as every submitter
+// of one shares it with the filesystem; `result` is written before the work is queued and read when
+// it runs; the rest is constant.
+unsafe impl Send for Request {}
+// SAFETY: As above.
+unsafe impl Sync for Request {}
+// SAFETY: As above.
+unsafe impl Send for WriteRequest {}
+// SAFETY: As above.
+unsafe impl Sync for WriteRequest {}
+
+impl_has_work! {
+    impl HasWork<Self> for WriteRequest { self.work }
+}
+
+/// Reads asynchronously.
+///
+/// # Safety
+///
+/// As [`crate::iter::read`].
+pub(crate) unsafe fn read(
+    backing: &BackingFile,
+    ctx: RawCtx<'_>,
+    user_iocb: *mut bindings::kiocb,
+    iter: *mut bindings::iov_iter,
+    flags: IocbFlags,
+) -> Result<usize> {
+    // SAFETY: By the caller's promise the iocb, and with it the user file, is ours until the
+    // request is queued.
+    let (request, user) = unsafe {
+        (
+            Request::new(backing, user_iocb, flags.bits()),
+            UserFile::from_raw((*user_iocb).ki_filp),
+        )
+    };
+    // Ours until the end of this function, whatever the completion does with the other one.
+    let user: Option<ARef<LocalFile>> = ctx.wants_accessed().then(|| (&**user).into());
+
+    let request = Arc::new(ReadRequest(request), GFP_KERNEL)?;
+    let iocb = request.0.iocb.get();
+    // SAFETY: The iocb is valid, and stays so through the reference given to the completion.
+    unsafe {
+        (*iocb).ki_complete = Some(ReadRequest::complete);
+        let completion = Arc::into_raw(request.clone());
+        let ret = with_creds(ctx.cred, || {
+            bindings::vfs_iocb_iter_read(backing.as_ptr(), iocb, iter)
+        });
+        let result = to_size(ret);
+        if result != Err(EIOCBQUEUED) {
+            // There is no completion: its reference is ours again, and so is the user's iocb.
+            drop(Arc::from_raw(completion));
+            (*user_iocb).ki_pos = request.0.pos();
+        }
+        if let Some(user) = user {
+            ctx.tell_accessed(UserFile::new(&user), &request.0.backing);
+        }
+        result
+    }
+}
+
+impl ReadRequest {
+    /// # Safety
+    ///
+    /// Called once, by the backing filesystem, with the iocb of a queued [`ReadRequest`].
+    unsafe extern "C" fn complete(iocb: *mut bindings::kiocb, result: c_long) {
+        // SAFETY: The iocb is the first field of the request, whose second reference is ours; by
+        // the invariants of `Request` the user's iocb is ours to complete.
+        unsafe {
+            let request: Arc<Self> = Arc::from_raw(iocb.cast());
+            let user_iocb = request.0.user_iocb;
+            (*user_iocb).ki_pos = request.0.pos();
+            drop(request);
+            complete_user(user_iocb, result);
+        }
+    }
+}
+
+/// Writes asynchronously.
+///
+/// # Safety
+///
+/// As [`crate::iter::write`].
+pub(crate) unsafe fn write(
+    backing: &BackingFile,
+    ctx: RawCtx<'_>,
+    user_iocb: *mut bindings::kiocb,
+    iter: *mut bindings::iov_iter,
+    flags: IocbFlags,
+) -> Result<usize> {
+    // SAFETY: By the caller's promise the iocb, and with it the user file, is ours until the
+    // request is queued.
+    let request = unsafe {
+        init_completion_queue(UserFile::from_raw((*user_iocb).ki_filp))?;
+        Request::new(backing, user_iocb, flags.bits() | bindings::IOCB_WRITE as i32)
+    };
+    let end_write = ctx.end_write;
+    let request = Arc::pin_init(
+        pin_init!(WriteRequest {
+            request,
+            work <- new_work!("WriteRequest::work"),
+            end_write,
+            result: UnsafeCell::new(0),
+        }),
+        GFP_KERNEL,
+    )?;
+    let iocb = request.request.iocb.get();
+    // SAFETY: The iocb is valid, and stays so through the reference given to the completion.
+    unsafe {
+        (*iocb).ki_complete = Some(WriteRequest::complete);
+        let completion = Arc::into_raw(request.clone());
+        let ret = with_creds(ctx.cred, || {
+            bindings::vfs_iocb_iter_write(backing.as_ptr(), iocb, iter)
+        });
+        let result = to_size(ret);
+        if result != Err(EIOCBQUEUED) {
+            // There is no completion: its reference is ours again, and so is the user's iocb.
+            drop(Arc::from_raw(completion));
+            request.request.finish(end_write, result);
+        }
+        result
+    }
+}
+
+impl Request {
+    /// Takes the position over to the user's iocb and tells the filesystem of a write's end.
+    ///
+    /// # Safety
+    ///
+    /// The user's iocb must be ours.
+    unsafe fn finish(&self, end_write: Option<EndWrite>, result: Result<usize>) {
+        // SAFETY: By the caller's promise; the iocb keeps the user file open.
+        let user = unsafe {
+            (*self.user_iocb).ki_pos = self.pos();
+            UserFile::from_raw((*self.user_iocb).ki_filp)
+        };
+        if let Some(end_write) = end_write {
+            end_write(user, &self.backing, self.pos(), result);
+        }
+    }
+}
+
+impl WriteRequest {
+    /// # Safety
+    ///
+    /// Called once, by the backing filesystem, with the iocb of a queued [`WriteRequest`].
+    unsafe extern "C" fn complete(iocb: *mut bindings::kiocb, result: c_long) {
+        // SAFETY: The iocb is the first field of the request, whose second reference is ours. The
+        // user's iocb keeps the user file open, and with it the super block and its queue, which
+        // `write` made sure of.
+        unsafe {
+            let request: Arc<Self> = Arc::from_raw(iocb.cast());
+            *request.result.get() = result;
+            let user = UserFile::from_raw((*request.request.user_iocb).ki_filp);
+            let queue = (*(*user.inode().as_ptr()).i_sb).s_dio_done_wq;
+            // Cannot be queued already: this is the only place, and it is called once.
+            let _ = Queue::from_raw(queue).enqueue::<_, 0>(request);
+        }
+    }
+}
+
+impl WorkItem for WriteRequest {
+    type Pointer = Arc<Self>;
+
+    fn run(this: Arc<Self>) {
+        let user_iocb = this.request.user_iocb;
+        // SAFETY: The filesystem is done with the request. The freeze protection is ours since the
+        // request was queued; by the invariants of `Request` so is the user's iocb.
+        unsafe {
+            let result = *this.result.get();
+            bindings::kiocb_end_write(this.request.iocb.get());
+            this.request.finish(this.end_write, to_size(result));
+            drop(this);
+            complete_user(user_iocb, result);
+        }
+    }
+}
+
+/// Hands the user's iocb back. The last thing a completion does.
+///
+/// # Safety
+///
+/// `iocb` must be ours and asynchronous, and everything else must have been done.
+unsafe fn complete_user(iocb: *mut bindings::kiocb, result: c_long) {
+    // SAFETY: By the caller's promise. An asynchronous iocb has a completion function.
+    unsafe {
+        if let Some(complete) = (*iocb).ki_complete {
+            complete(iocb, result);
+        }
+    }
+}
+
+/// Makes the queue in which the writes to files of this super block complete, if it has none yet.
+///
+/// C: `sb_init_dio_done_wq()`.
+fn init_completion_queue(user: &UserFile) -> Result {
+    // SAFETY: The super block is valid as long as its file is; the queue, once set, stays.
+    unsafe {
+        let sb = (*user.inode().as_ptr()).i_sb;
+        if (&raw const (*sb).s_dio_done_wq).read_volatile().is_null() {
+            to_result(bindings::sb_init_dio_done_wq(sb))?;
+        }
+    }
+    Ok(())
+}

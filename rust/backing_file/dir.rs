@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Reading directories.
+
+use crate::{
+    context::{
+        Callbacks,
+        Ctx,
+        UserFile, //
+    },
+    BackingFile, //
+};
+use kernel::{
+    error::to_result,
+    prelude::*, //
+};
+use vfs::{
+    bindings,
+    file::DirContext,
+    with_creds, //
+};
+
+impl BackingFile {
+    /// Emits the entries of the backing directory from the position of `to` on, names, inode numbers
+    /// and positions as they are.
+    ///
+    /// The lock of the user's directory inode must be held (reading suffices, as the VFS does it),
+    /// and the position lock of the user file. May sleep.
+    ///
+    /// C: `iterate_dir()`.
+    ///
+    /// # Errors
+    ///
+    /// `ENOTDIR`, `ENOENT` if the directory was removed, `EPERM` if a listener denies, or what the
+    /// filesystem returns.
+    pub fn iterate<C: Callbacks>(
+        &self,
+        ctx: Ctx<'_, C>,
+        user: &UserFile,
+        to: &mut DirContext,
+    ) -> Result {
+        let ctx = ctx.into_raw();
+        self.follow_read_flags(user)?;
+        // SAFETY: Both are valid; the position of the backing file is used here and in `llseek`,
+        // under the position lock of the user file.
+        with_creds(ctx.cred, || unsafe {
+            (*self.as_ptr()).f_pos = to.pos();
+            to_result(bindings::iterate_dir(self.as_ptr(), to.as_ptr()))
+        })?;
+        ctx.tell_accessed(user, self);
+        Ok(())
+    }
+}

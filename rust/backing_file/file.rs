@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The backing file: what it is, and how one is opened.
+
+use crate::flags;
+use core::ptr::NonNull;
+use kernel::{
+    cred::Credential,
+    error::from_err_ptr,
+    fs::{
+        file::flags as open_flags,
+        File, //
+    },
+    prelude::*,
+    sync::aref::{
+        ARef,
+        AlwaysRefCounted, //
+    },
+};
+use vfs::{
+    bindings,
+    file::Opening,
+    with_creds,
+    HookContext,
+    Idmap,
+    Inode,
+    Mount,
+    Path, //
+};
+
+/// An open file of the filesystem below, opened for one user file.
+///
+/// One for each user file and not one for each inode: it is at open that the kernel decides which
+/// fanotify marks a file obeys, and that a file's credentials and flags are fixed.
+///
+/// # Invariants
+///
+/// * `FMODE_BACKING` is set, and the user path is recorded: only [`BackingFile::open`] and
+///   [`BackingFile::tmpfile`] make one.
+/// * It is never in a table of file descriptors (there is no way to get a [`File`] out of it), so no
+///   `fdget_pos` is ever active on it: it satisfies the invariants of [`File`].
+#[repr(transparent)]
+pub struct BackingFile {
+    file: File,
+}
+
+// SAFETY: By the type invariants the `File` is always reference-counted.
+unsafe impl AlwaysRefCounted for BackingFile {
+    #[inline]
+    fn inc_ref(&self) {
+        self.file.inc_ref();
+    }
+
+    #[inline]
+    unsafe fn dec_ref(obj: NonNull<Self>) {
+        // SAFETY: The caller gives up a reference; `BackingFile` is a transparent wrapper.
+        unsafe { File::dec_ref(obj.cast()) };
+    }
+}
+
+impl BackingFile {
+    /// Opens the file at `path` for the user file `user`, which is in its own open operation.
+    ///
+    /// Access mode and flags are the user file's, without those that only matter when a name is
+    /// opened (`O_CREAT`, `O_EXCL`, `O_TRUNC`, `O_NOCTTY`), which are cleared in the user file too:
+    /// the VFS has created or truncated by then. `O_NOATIME` is added if the user's mount asks for
+    /// it. The user file gets the abilities of the backing file: direct I/O, `RWF_NOWAIT`, atomic
+    /// writes. A user file that makes no fsnotify events has a backing file that makes none.
+    ///
+    /// May sleep, and runs the open hooks of the backing file. Acts with `cred`.
+    ///
+    /// C: `backing_file_open()`.
+    ///
+    /// # Errors
+    ///
+    /// * `EACCES` if `cred` may not open the file so, `EPERM` if it is immutable, or append-only and
+    ///   the user file does not append, or a listener or a security module denies;
+    /// * `ENOENT` if nothing is at `path`;
+    /// * `EINVAL` for `O_DIRECT` where the filesystem has no direct I/O;
+    /// * `EROFS`, `ETXTBSY`, `ENFILE`, `ENOMEM`, or what the filesystem returns.
+    pub fn open<T>(
+        _hooks: &mut HookContext,
+        user: &Opening<'_, T>,
+        path: &Path,
+        cred: &Credential,
+    ) -> Result<ARef<Self>> {
+        let inode = path.inode().ok_or(ENOENT)?;
+        user.clear_open_flags();
+        let mut flags = user.flags();
+        if user.no_atime() {
+            flags |= open_flags::O_NOATIME;
+        }
+
+        let file = with_creds(cred, || {
+            inode.permission(path.idmap(), flags::access_mask(flags))?;
+            // SAFETY: `user` and `path` are valid, and `path` is positive.
+            from_err_ptr(unsafe {
+                bindings::backing_file_open(
+                    user.as_ptr(),
+                    flags as _,
+                    path.as_ptr(),
+                    cred.as_ptr(),
+                )
+            })
+        })?;
+        // SAFETY: Just opened; the reference is ours.
+        // INVARIANT: `backing_file_open` returns a backing file with the user path.
+        let file: ARef<Self> = unsafe { ARef::from_raw(NonNull::new_unchecked(file.cast())) };
+        user.allow_what(&file.file);
+        Ok(file)
+    }
+
+    /// The C object.
+    #[inline]
+    pub(crate) fn as_ptr(&self) -> *mut bindings::file {
+        self.file.as_ptr()
+    }
+
+    /// The operations of its filesystem.
+    #[inline]
+    pub(crate) fn operations(&self) -> &bindings::file_operations {
+        // SAFETY: The table is static, and set since open.
+        unsafe { &*(*self.as_ptr()).f_op }
+    }
+
+    /// The flags it was opened with, as changed since (`O_*`).
+    #[inline]
+    pub(crate) fn flags(&self) -> u32 {
+        self.file.flags()
+    }
+
+    /// Whether direct I/O is possible. C: `FMODE_CAN_ODIRECT`.
+    #[inline]
+    pub(crate) fn can_direct(&self) -> bool {
+        // SAFETY: The mode does not change after open.
+        unsafe { (*self.as_ptr()).f_mode & bindings::FMODE_CAN_ODIRECT != 0 }
+    }
+
+    /// The backing inode.
+    #[inline]
+    pub fn inode(&self) -> &Inode {
+        // SAFETY: A file keeps its inode.
+        unsafe { Inode::from_raw((*self.as_ptr()).f_inode) }
+    }
+
+    /// How owners of the backing inode are seen through the mount it was opened on.
+    #[inline]
+    pub fn idmap(&self) -> &Idmap {
+        // SAFETY: A file keeps its mount; the reference lives as long as the file's.
+        let mnt = unsafe { Mount::from_raw((*self.as_ptr()).__bindgen_anon_1.f_path.mnt) };
+        mnt.idmap()
+    }
+}

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Flags: of an iocb, and of an open file.
+
+use crate::{
+    BackingFile,
+    UserFile, //
+};
+use kernel::prelude::*;
+use vfs::bindings;
+
+/// The flags of an iocb that mean the same to the backing filesystem, whoever submitted it.
+///
+/// Synchronous and asynchronous requests use this one list. What is left out refers to something
+/// that is not passed on, or is an agreement between the submitter and the file it called:
+/// `EVENTFD`, `AIO_RW` and `ALLOC_CACHE` (the submitter's own iocb), `WAITQ` and `HAS_METADATA`
+/// (payload in a union), `NOIO` (set below), `DONTCACHE` (needs `FOP_DONTCACHE` of the user file),
+/// `WRITE` (a matter of the operation).
+///
+/// # Invariants
+///
+/// No bit outside of [`IocbFlags::ALLOWED`] is set.
+#[derive(Clone, Copy)]
+pub(crate) struct IocbFlags(i32);
+
+impl IocbFlags {
+    const ALLOWED: i32 = bindings::IOCB_NOWAIT
+        | bindings::IOCB_HIPRI
+        | bindings::IOCB_DSYNC
+        | bindings::IOCB_SYNC
+        | bindings::IOCB_APPEND
+        | bindings::IOCB_ATOMIC
+        | bindings::IOCB_DIRECT as i32;
+
+    /// What is allowed of `flags`.
+    #[inline]
+    pub(crate) fn of(flags: i32) -> Self {
+        // INVARIANT: Masked.
+        Self(flags & Self::ALLOWED)
+    }
+
+    #[inline]
+    pub(crate) fn bits(self) -> i32 {
+        self.0
+    }
+
+    #[inline]
+    pub(crate) fn is_direct(self) -> bool {
+        self.0 & bindings::IOCB_DIRECT as i32 != 0
+    }
+
+    #[inline]
+    pub(crate) fn is_append(self) -> bool {
+        self.0 & bindings::IOCB_APPEND != 0
+    }
+}
+
+/// What opening with `flags` asks of the inode's permission method (`MAY_*`). C: `ACC_MODE()`.
+pub(crate) fn access_mask(flags: u32) -> i32 {
+    let mut mask = bindings::MAY_OPEN;
+    mask |= match flags & bindings::O_ACCMODE {
+        bindings::O_RDONLY => bindings::MAY_READ,
+        bindings::O_WRONLY => bindings::MAY_WRITE,
+        _ => bindings::MAY_READ | bindings::MAY_WRITE,
+    };
+    if flags & bindings::O_APPEND != 0 {
+        mask |= bindings::MAY_APPEND;
+    }
+    mask as i32
+}
+
+/// The flags that `fcntl(F_SETFL)` can change in the user file and that matter to a read below.
+const SETFL_READ: u32 = bindings::O_NONBLOCK | bindings::O_DIRECT | bindings::O_NOATIME;
+
+/// As [`SETFL_READ`], for everything else.
+const SETFL: u32 = SETFL_READ | bindings::O_APPEND;
+
+/// The flags of the user file, with those that its mount implies.
+#[inline]
+fn user_flags(user: &UserFile) -> u32 {
+    // SAFETY: A file keeps its path; mount flags are read at once, as the VFS does.
+    let mnt_flags = unsafe {
+        let mnt = (*user.as_ptr()).__bindgen_anon_1.f_path.mnt;
+        (&raw const (*mnt).mnt_flags).read_volatile()
+    };
+    if mnt_flags & bindings::MNT_NOATIME != 0 {
+        user.flags() | bindings::O_NOATIME
+    } else {
+        user.flags()
+    }
+}
+
+impl BackingFile {
+    /// Takes over what `fcntl(F_SETFL)`, or a remount, changed in the user file since.
+    ///
+    /// # Errors
+    ///
+    /// `EPERM` if the backing inode is append-only and append mode was taken away, `EINVAL` if
+    /// direct I/O was asked for and is not possible.
+    #[inline]
+    pub(crate) fn follow_flags(&self, user: &UserFile) -> Result {
+        self.follow(user_flags(user), SETFL)
+    }
+
+    /// As [`BackingFile::follow_flags`], but without append mode, which no read depends on.
+    #[inline]
+    pub(crate) fn follow_read_flags(&self, user: &UserFile) -> Result {
+        self.follow(user_flags(user), SETFL_READ)
+    }
+
+    #[inline]
+    fn follow(&self, flags: u32, mask: u32) -> Result {
+        if (flags ^ self.flags()) & mask == 0 {
+            return Ok(());
+        }
+        self.change_flags(flags & mask, mask)
+    }
+
+    #[cold]
+    fn change_flags(&self, flags: u32, mask: u32) -> Result {
+        let file = self.as_ptr();
+        if (flags ^ self.flags()) & mask & bindings::O_APPEND != 0 && self.inode().is_append_only() {
+            return Err(EPERM);
+        }
+        if flags & bindings::O_DIRECT != 0 && !self.can_direct() {
+            return Err(EINVAL);
+        }
+        if let Some(check) = self.operations().check_flags {
+            // SAFETY: FFI call of the file's own method.
+            kernel::error::to_result(unsafe { check(flags as _) })?;
+        }
+        // SAFETY: The fields are changed under `f_lock`, as `fcntl` does.
+        unsafe {
+            bindings::spin_lock(&raw mut (*file).f_lock);
+            (*file).f_flags = ((*file).f_flags & !mask) | flags;
+            (*file).f_iocb_flags = bindings::iocb_flags(file) as _;
+            bindings::spin_unlock(&raw mut (*file).f_lock);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Reading and writing with an iocb, synchronous; what is asynchronous goes on in [`crate::aio`].
+
+use crate::{
+    aio,
+    context::{
+        Callbacks,
+        Ctx,
+        RawCtx,
+        UserFile, //
+    },
+    flags::IocbFlags,
+    BackingFile, //
+};
+use kernel::{
+    error::to_result,
+    fs::Kiocb,
+    iov::{
+        IovIterDest,
+        IovIterSource, //
+    },
+    prelude::*,
+    types::ForeignOwnable, //
+};
+use vfs::{
+    bindings,
+    inode::InodeGuard,
+    with_creds, //
+};
+
+impl BackingFile {
+    /// Reads from the position of `iocb` into `iter`.
+    ///
+    /// The iocb is used up: with `Err(EIOCBQUEUED)` it completes later, perhaps has already. The
+    /// backing file's hook runs for the bytes asked for. Flags of the iocb that reach the backing
+    /// filesystem: `NOWAIT`, `HIPRI`, `DIRECT`, and for writes `DSYNC`, `SYNC`, `APPEND`, `ATOMIC`.
+    ///
+    /// May sleep.
+    ///
+    /// C: `backing_file_read_iter()`.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` for direct I/O where the backing file has none, `EPERM` or another errno if a
+    /// listener denies, `ENOMEM` if an asynchronous request cannot be set up (nothing was
+    /// started), `EAGAIN` with `NOWAIT`, or what the filesystem returns.
+    #[inline]
+    pub fn read_iter<T: ForeignOwnable, C: Callbacks>(
+        &self,
+        ctx: Ctx<'_, C>,
+        iocb: Kiocb<'_, T>,
+        iter: &mut IovIterDest<'_>,
+    ) -> Result<usize> {
+        // SAFETY: The iocb and the iterator are valid, and handed over.
+        unsafe { read(self, ctx.into_raw(), iocb.as_raw(), iter.as_raw()) }
+    }
+
+    /// Writes `iter` at the position of `iocb`.
+    ///
+    /// As [`BackingFile::read_iter`]. Set-id bits and file capabilities that a write takes away are
+    /// taken from the user file. With `APPEND`, the hook runs for the bytes behind the present end
+    /// of the file. `end_write` runs when the position is final.
+    ///
+    /// `_lock` is the lock of the user inode.
+    ///
+    /// C: `backing_file_write_iter()`.
+    ///
+    /// # Errors
+    ///
+    /// As [`BackingFile::read_iter`], and `EPERM` if the backing inode is append-only and the
+    /// request does not append, `ENOSPC`, `EDQUOT`, `EFBIG`, `EROFS`.
+    #[inline]
+    pub fn write_iter<T: ForeignOwnable, C: Callbacks>(
+        &self,
+        ctx: Ctx<'_, C>,
+        _lock: &InodeGuard<'_>,
+        iocb: Kiocb<'_, T>,
+        iter: &mut IovIterSource<'_>,
+    ) -> Result<usize> {
+        // SAFETY: The iocb and the iterator are valid, and handed over.
+        unsafe { write(self, ctx.into_raw(), iocb.as_raw(), iter.as_raw()) }
+    }
+
+    /// Takes set-id bits and file capabilities off the user file, as a change of its content by the
+    /// current task does.
+    ///
+    /// The lock of the user inode must be held. Nothing to do if the backing inode, whose state is
+    /// the true one, is known to have none.
+    ///
+    /// C: `file_remove_privs()`.
+    #[inline]
+    pub(crate) fn remove_privs(&self, user: &UserFile) -> Result {
+        if self.inode().is_nosec() {
+            return Ok(());
+        }
+        // SAFETY: The user file is valid.
+        to_result(unsafe { bindings::file_remove_privs(user.as_ptr()) })
+    }
+}
+
+/// How many bytes `iter` has left. C: `iov_iter_count()`.
+///
+/// # Safety
+///
+/// `iter` must be valid.
+#[inline]
+unsafe fn count(iter: *const bindings::iov_iter) -> usize {
+    // SAFETY: By the caller's promise.
+    unsafe { (*iter).__bindgen_anon_1.__bindgen_anon_1.as_ref().count }
+}
+
+/// Whether the submitter waits for the request itself. C: `is_sync_kiocb()`.
+///
+/// # Safety
+///
+/// `iocb` must be valid and not submitted yet.
+#[inline]
+unsafe fn is_sync(iocb: *const bindings::kiocb) -> bool {
+    // SAFETY: By the caller's promise.
+    unsafe { (*iocb).ki_complete.is_none() }
+}
+
+/// An iocb for the backing file that does what `user` asks for, under `flags`, at its position.
+///
+/// # Safety
+///
+/// `user` must be valid and not submitted yet.
+#[inline]
+pub(crate) unsafe fn clone_iocb(
+    backing: &BackingFile,
+    user: *const bindings::kiocb,
+    flags: i32,
+) -> bindings::kiocb {
+    // SAFETY: By the caller's promise.
+    unsafe {
+        bindings::kiocb {
+            ki_filp: backing.as_ptr(),
+            ki_pos: (*user).ki_pos,
+            ki_flags: flags,
+            ki_ioprio: (*user).ki_ioprio,
+            ..pin_init::zeroed()
+        }
+    }
+}
+
+/// The number of bytes or the error in what a C function returned.
+#[inline]
+pub(crate) fn to_size(ret: isize) -> Result<usize> {
+    if ret < 0 {
+        // CAST: An errno.
+        Err(Error::from_errno(ret as i32))
+    } else {
+        Ok(ret as usize)
+    }
+}
+
+/// The core of [`BackingFile::read_iter`].
+///
+/// # Safety
+///
+/// `iocb` and `iter` must be valid; the iocb must be that of an operation being submitted, and is
+/// not the caller's any more after an error `EIOCBQUEUED`.
+pub(crate) unsafe fn read(
+    backing: &BackingFile,
+    ctx: RawCtx<'_>,
+    iocb: *mut bindings::kiocb,
+    iter: *mut bindings::iov_iter,
+) -> Result<usize> {
+    // SAFETY: By the caller's promise.
+    unsafe {
+        if count(iter) == 0 {
+            return Ok(0);
+        }
+        let user = UserFile::from_raw((*iocb).ki_filp);
+        let flags = IocbFlags::of((*iocb).ki_flags);
+        if flags.is_direct() && !backing.can_direct() {
+            return Err(EINVAL);
+        }
+        backing.follow_read_flags(user)?;
+
+        if !is_sync(iocb) {
+            return aio::read(backing, ctx, iocb, iter, flags);
+        }
+        let mut own = clone_iocb(backing, iocb, flags.bits());
+        let ret = with_creds(ctx.cred, || {
+            bindings::vfs_iocb_iter_read(backing.as_ptr(), &mut own, iter)
+        });
+        (*iocb).ki_pos = own.ki_pos;
+        ctx.tell_accessed(user, backing);
+        to_size(ret)
+    }
+}
+
+/// The core of [`BackingFile::write_iter`].
+///
+/// # Safety
+///
+/// As [`read`]; the lock of the user inode must be held.
+pub(crate) unsafe fn write(
+    backing: &BackingFile,
+    ctx: RawCtx<'_>,
+    iocb: *mut bindings::kiocb,
+    iter: *mut bindings::iov_iter,
+) -> Result<usize> {
+    // SAFETY: By the caller's promise.
+    unsafe {
+        if count(iter) == 0 {
+            return Ok(0);
+        }
+        let user = UserFile::from_raw((*iocb).ki_filp);
+        let flags = IocbFlags::of((*iocb).ki_flags);
+        // `F_SETFL` and `RWF_NOAPPEND` take append mode off the user file and ask its inode alone.
+        if !flags.is_append() && backing.inode().is_append_only() {
+            return Err(EPERM);
+        }
+        backing.remove_privs(user)?;
+        if flags.is_direct() && !backing.can_direct() {
+            return Err(EINVAL);
+        }
+        if flags.is_append() {
+            // The filesystem does this under its own lock; done here as well, the hook is told
+            // where the bytes will go.
+            (*iocb).ki_pos = backing.inode().size();
+        }
+
+        if !is_sync(iocb) {
+            return aio::write(backing, ctx, iocb, iter, flags);
+        }
+        let mut own = clone_iocb(backing, iocb, flags.bits() | bindings::IOCB_WRITE as i32);
+        let ret = with_creds(ctx.cred, || {
+            bindings::vfs_iocb_iter_write(backing.as_ptr(), &mut own, iter)
+        });
+        (*iocb).ki_pos = own.ki_pos;
+        let result = to_size(ret);
+        ctx.tell_end_write(user, backing, own.ki_pos, result);
+        result
+    }
+}

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Ranges of a backing file: verified first, written to afterwards.
+//!
+//! The VFS functions that the other operations call (`vfs_iocb_iter_write` and the like) verify and
+//! then protect by themselves. This is for methods of the backing file that do neither and are
+//! called directly: today `splice_write`, and the hook of an access that the VFS does not verify at
+//! all.
+
+use crate::BackingFile;
+use core::marker::PhantomData;
+use kernel::{
+    error::to_result,
+    fs::file::Offset,
+    prelude::*,
+    types::NotThreadSafe, //
+};
+use vfs::{
+    bindings,
+    file::Pipe,
+    HookContext, //
+};
+
+/// `len` bytes of a file at `pos`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Range {
+    /// The first byte.
+    pub pos: Offset,
+    /// How many bytes.
+    pub len: usize,
+}
+
+/// How a range is accessed: [`Read`] or [`Write`].
+pub trait Access: sealed::Sealed {
+    #[doc(hidden)]
+    const DIRECTION: i32;
+}
+
+/// The content is read.
+pub struct Read(());
+
+/// The content is changed.
+pub struct Write(());
+
+impl Access for Read {
+    const DIRECTION: i32 = bindings::READ as i32;
+}
+
+impl Access for Write {
+    const DIRECTION: i32 = bindings::WRITE as i32;
+}
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for super::Read {}
+    impl Sealed for super::Write {}
+}
+
+/// Proof that the hooks allowed an access to a range of a file.
+///
+/// # Invariants
+///
+/// The hooks ran for `range` of `file`, and no freeze protection was taken since: `hooks` is
+/// borrowed.
+pub struct Verified<'a, A: Access> {
+    file: &'a BackingFile,
+    range: Range,
+    hooks: &'a mut HookContext,
+    _access: PhantomData<A>,
+}
+
+impl BackingFile {
+    /// Runs the permission hooks for an access to `range`: the security modules', and the
+    /// pre-content event that lets a storage manager fill it.
+    ///
+    /// May sleep, for as long as a listener takes. Acts with the current credentials. The kernel
+    /// tells listeners whole pages.
+    ///
+    /// C: `rw_verify_area()`.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` if the range is not one, `EPERM` or another errno if a listener denies, `EACCES` if
+    /// a security module does, `EINTR` if a fatal signal ends the wait.
+    pub fn verify<'a, A: Access>(
+        &'a self,
+        hooks: &'a mut HookContext,
+        range: Range,
+    ) -> Result<Verified<'a, A>> {
+        debug_assert!(self.write_not_started());
+        // SAFETY: The file is valid.
+        to_result(unsafe {
+            bindings::rw_verify_area(A::DIRECTION, self.as_ptr(), &range.pos, range.len)
+        })?;
+        // INVARIANT: They ran, and `hooks` is borrowed from now on.
+        Ok(Verified {
+            file: self,
+            range,
+            hooks,
+            _access: PhantomData,
+        })
+    }
+
+    /// Whether the current task is known to protect this file's filesystem against freezing. False
+    /// in doubt, which without lockdep is always.
+    ///
+    /// C: `file_write_started() > 0` of a lockdep kernel.
+    pub fn write_started(&self) -> bool {
+        cfg!(CONFIG_LOCKDEP)
+            // SAFETY: The file is valid.
+            && unsafe { bindings::file_write_started(self.as_ptr()) }
+    }
+
+    /// Whether the current task may be without freeze protection of this file's filesystem. True in
+    /// doubt, which without lockdep is always.
+    ///
+    /// C: `file_write_not_started()`.
+    pub fn write_not_started(&self) -> bool {
+        // SAFETY: The file is valid.
+        !cfg!(CONFIG_LOCKDEP) || unsafe { bindings::file_write_not_started(self.as_ptr()) }
+    }
+}
+
+impl<'a> Verified<'a, Write> {
+    /// Protects the file's filesystem against freezing, for a change of the verified range.
+    ///
+    /// May sleep while the filesystem is frozen. Until the guard is dropped no hook can run.
+    ///
+    /// C: `file_start_write()`.
+    pub fn start_write(self) -> WriteStarted<'a> {
+        // SAFETY: The file is valid.
+        unsafe { bindings::file_start_write(self.file.as_ptr()) };
+        // INVARIANT: Just started.
+        WriteStarted {
+            file: self.file,
+            range: self.range,
+            _hooks: self.hooks,
+            _not_send: NotThreadSafe,
+        }
+    }
+}
+
+/// Freeze protection of a backing file's filesystem, for a change of a verified range.
+///
+/// If it is leaked, the filesystem cannot be frozen any more.
+///
+/// # Invariants
+///
+/// The hooks allowed a change of `range` of `file`, and after that this task protected its
+/// filesystem, until the guard is dropped.
+pub struct WriteStarted<'a> {
+    file: &'a BackingFile,
+    range: Range,
+    _hooks: &'a mut HookContext,
+    _not_send: NotThreadSafe,
+}
+
+impl WriteStarted<'_> {
+    /// Moves bytes out of `pipe` to the verified range, with the file's own method; returns the new
+    /// position as well.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` if the file has no such method, or what the filesystem returns.
+    pub(crate) fn splice_write(self, pipe: &mut Pipe, flags: u32) -> (Offset, Result<usize>) {
+        debug_assert!(!cfg!(CONFIG_LOCKDEP) || self.file.write_started());
+        let mut pos = self.range.pos;
+        let Some(splice_write) = self.file.operations().splice_write else {
+            return (pos, Err(EINVAL));
+        };
+        // SAFETY: The file's own method, under freeze protection as the VFS calls it.
+        let ret = unsafe {
+            splice_write(
+                pipe.as_ptr(),
+                self.file.as_ptr(),
+                &mut pos,
+                self.range.len,
+                flags,
+            )
+        };
+        (pos, crate::iter::to_size(ret))
+    }
+}
+
+impl Drop for WriteStarted<'_> {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant.
+        unsafe { bindings::file_end_write(self.file.as_ptr()) };
+    }
+}

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Moving bytes between a backing file and a pipe.
+
+use crate::{
+    context::{
+        Callbacks,
+        Ctx,
+        RawCtx,
+        UserFile, //
+    },
+    iter::to_size,
+    range::{
+        Range,
+        Write, //
+    },
+    BackingFile, //
+};
+use kernel::{
+    fs::file::Offset,
+    prelude::*, //
+};
+use vfs::{
+    bindings,
+    file::Pipe,
+    inode::InodeGuard,
+    with_creds, //
+};
+
+impl BackingFile {
+    /// Moves up to `len` bytes at `pos` into `pipe`, which is locked, with the backing filesystem's
+    /// own method. The hook runs for the bytes asked for.
+    ///
+    /// May sleep.
+    ///
+    /// C: `backing_file_splice_read()`.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` if the file cannot be spliced from, `EPERM` or another errno if a listener denies,
+    /// or what the filesystem returns.
+    #[inline]
+    pub fn splice_read<C: Callbacks>(
+        &self,
+        ctx: Ctx<'_, C>,
+        user: &UserFile,
+        pos: &mut Offset,
+        pipe: &mut Pipe,
+        len: usize,
+        flags: u32,
+    ) -> Result<usize> {
+        read(self, ctx.into_raw(), user, pos, pipe, len, flags)
+    }
+
+    /// Moves up to `len` bytes out of `pipe`, which is not locked, to `pos`, with the backing
+    /// filesystem's own method.
+    ///
+    /// The hook runs for the bytes announced, before the backing filesystem is protected against
+    /// freezing and before the pipe is locked. `_lock` is the lock of the user inode.
+    ///
+    /// A stacking filesystem must not use `iter_file_splice_write` as its own method instead: that
+    /// locks the pipe first and the files after it, against the order of a write.
+    ///
+    /// May sleep.
+    ///
+    /// C: `backing_file_splice_write()`, which runs no hook.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` if the file cannot be spliced to, `EPERM` if it is append-only and append mode was
+    /// taken away, or if a listener denies (or the errno it gives), or what the filesystem returns.
+    #[allow(clippy::too_many_arguments)]
+    #[inline]
+    pub fn splice_write<C: Callbacks>(
+        &self,
+        ctx: Ctx<'_, C>,
+        _lock: &InodeGuard<'_>,
+        pipe: &mut Pipe,
+        user: &UserFile,
+        pos: &mut Offset,
+        len: usize,
+        flags: u32,
+    ) -> Result<usize> {
+        write(self, ctx.into_raw(), pipe, user, pos, len, flags)
+    }
+}
+
+/// The core of [`BackingFile::splice_read`].
+pub(crate) fn read(
+    backing: &BackingFile,
+    ctx: RawCtx<'_>,
+    user: &UserFile,
+    pos: &mut Offset,
+    pipe: &mut Pipe,
+    len: usize,
+    flags: u32,
+) -> Result<usize> {
+    backing.follow_read_flags(user)?;
+    // SAFETY: All arguments are valid, and the caller locked the pipe.
+    let ret = with_creds(ctx.cred, || unsafe {
+        bindings::vfs_splice_read(backing.as_ptr(), pos, pipe.as_ptr(), len, flags)
+    });
+    ctx.tell_accessed(user, backing);
+    to_size(ret)
+}
+
+/// The core of [`BackingFile::splice_write`].
+pub(crate) fn write(
+    backing: &BackingFile,
+    ctx: RawCtx<'_>,
+    pipe: &mut Pipe,
+    user: &UserFile,
+    pos: &mut Offset,
+    len: usize,
+    flags: u32,
+) -> Result<usize> {
+    // Nothing may happen, no hook and no loss of set-id bits, for what cannot work.
+    if backing.operations().splice_write.is_none() {
+        return Err(EINVAL);
+    }
+    // Splice refuses a user file in append mode, so append mode was taken away.
+    if backing.inode().is_append_only() {
+        return Err(EPERM);
+    }
+    backing.follow_flags(user)?;
+    backing.remove_privs(user)?;
+
+    let RawCtx {
+        hooks,
+        cred,
+        end_write,
+        ..
+    } = ctx;
+    let result = with_creds(cred, || {
+        let range = Range { pos: *pos, len };
+        let verified = backing.verify::<Write>(hooks, range)?;
+        let (end, result) = verified.start_write().splice_write(pipe, flags);
+        *pos = end;
+        result
+    });
+    if let Some(end_write) = end_write {
+        end_write(user, backing, *pos, result);
+    }
+    result
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What bindgen reads: the headers whose functions and types the `bindings`
+ * crate of the kernel lacks, and our helpers. Which of them become bindings is
+ * listed in bindgen_parameters.
+ *
+ * Sorted alphabetically.
+ */
+
+#include <linux/backing-file.h>
+#include <linux/fadvise.h>
+#include <linux/filelock.h>
+#include <linux/fs.h>
+#include <linux/fs_context.h>
+#include <linux/fs_stack.h>
+#include <linux/mount.h>
+#include <linux/namei.h>
+#include <linux/splice.h>
+#include <linux/statfs.h>
+#include <linux/xattr.h>
+
+#include "../helpers/helpers.c"
+
+/* bindgen does not see through casts: `bindings_generated.rs` drops the prefix. */
+const int RUST_CONST_HELPER_IOCB_APPEND = IOCB_APPEND;
+const int RUST_CONST_HELPER_IOCB_ATOMIC = IOCB_ATOMIC;
+const int RUST_CONST_HELPER_IOCB_DSYNC = IOCB_DSYNC;
+const int RUST_CONST_HELPER_IOCB_HIPRI = IOCB_HIPRI;
+const int RUST_CONST_HELPER_IOCB_NOWAIT = IOCB_NOWAIT;
+const int RUST_CONST_HELPER_IOCB_SYNC = IOCB_SYNC;
+const fmode_t RUST_CONST_HELPER_FMODE_BACKING = FMODE_BACKING;
+const fmode_t RUST_CONST_HELPER_FMODE_CAN_ATOMIC_WRITE = FMODE_CAN_ATOMIC_WRITE;
+const fmode_t RUST_CONST_HELPER_FMODE_CAN_ODIRECT = FMODE_CAN_ODIRECT;
+const fmode_t RUST_CONST_HELPER_FMODE_NOWAIT = FMODE_NOWAIT;
+const unsigned int RUST_CONST_HELPER_DCACHE_OP_REVALIDATE = DCACHE_OP_REVALIDATE;
+const u32 RUST_CONST_HELPER_I_CTIME_QUERIED = I_CTIME_QUERIED;
+const int RUST_CONST_HELPER_MNT_NOATIME = MNT_NOATIME;
+const int RUST_CONST_HELPER_POSIX_FADV_WILLNEED = POSIX_FADV_WILLNEED;
+const int RUST_CONST_HELPER_LOOKUP_FOLLOW = LOOKUP_FOLLOW;
+const int RUST_CONST_HELPER_LOOKUP_DIRECTORY = LOOKUP_DIRECTORY;
+const int RUST_CONST_HELPER_LOOKUP_RCU = LOOKUP_RCU;
+const unsigned long RUST_CONST_HELPER_SB_POSIXACL = SB_POSIXACL;
+const unsigned long RUST_CONST_HELPER_SB_RDONLY = SB_RDONLY;

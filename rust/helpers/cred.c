@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: GPL-2.0
+
+#include <linux/cred.h>
+#include <linux/fs.h>
+
+const struct cred *bf_helper_override_creds(const struct cred *cred)
+{
+	return override_creds(cred);
+}
+
+void bf_helper_revert_creds(const struct cred *cred)
+{
+	revert_creds(cred);
+}
+
+kuid_t bf_helper_mapped_fsuid_of(struct mnt_idmap *idmap, const struct inode *dir)
+{
+	return mapped_fsuid(idmap, i_user_ns(dir));
+}
+
+kgid_t bf_helper_mapped_fsgid_of(struct mnt_idmap *idmap, const struct inode *dir)
+{
+	return mapped_fsgid(idmap, i_user_ns(dir));
+}

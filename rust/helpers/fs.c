@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: GPL-2.0
+
+#include <linux/fs.h>
+
+void bf_helper_inode_lock(struct inode *inode)
+{
+	inode_lock(inode);
+}
+
+int bf_helper_inode_trylock(struct inode *inode)
+{
+	return inode_trylock(inode);
+}
+
+void bf_helper_inode_unlock(struct inode *inode)
+{
+	inode_unlock(inode);
+}
+
+loff_t bf_helper_i_size_read(const struct inode *inode)
+{
+	return i_size_read(inode);
+}
+
+void bf_helper_i_size_write(struct inode *inode, loff_t size)
+{
+	i_size_write(inode, size);
+}
+
+void bf_helper_file_start_write(struct file *file)
+{
+	file_start_write(file);
+}
+
+void bf_helper_file_end_write(struct file *file)
+{
+	file_end_write(file);
+}
+
+bool bf_helper_file_write_started(const struct file *file)
+{
+	return file_write_started(file);
+}
+
+bool bf_helper_file_write_not_started(const struct file *file)
+{
+	return file_write_not_started(file);
+}
+
+void bf_helper_kiocb_end_write(struct kiocb *iocb)
+{
+	kiocb_end_write(iocb);
+}
+
+u16 bf_helper_get_current_ioprio(void)
+{
+	return get_current_ioprio();
+}
+
+kuid_t bf_helper_inode_kuid(struct mnt_idmap *idmap, const struct inode *inode)
+{
+	return vfsuid_into_kuid(i_uid_into_vfsuid(idmap, inode));
+}
+
+kgid_t bf_helper_inode_kgid(struct mnt_idmap *idmap, const struct inode *inode)
+{
+	return vfsgid_into_kgid(i_gid_into_vfsgid(idmap, inode));
+}
+
+kuid_t bf_helper_map_kuid(struct mnt_idmap *idmap, const struct inode *inode, kuid_t uid)
+{
+	return vfsuid_into_kuid(make_vfsuid(idmap, i_user_ns(inode), uid));
+}
+
+kgid_t bf_helper_map_kgid(struct mnt_idmap *idmap, const struct inode *inode, kgid_t gid)
+{
+	return vfsgid_into_kgid(make_vfsgid(idmap, i_user_ns(inode), gid));
+}
+
+void bf_helper_rebase_owner(struct mnt_idmap *idmap, const struct inode *inode,
+			    struct iattr *attr)
+{
+	if (attr->ia_valid & ATTR_UID)
+		attr->ia_vfsuid = VFSUIDT_INIT(from_vfsuid(idmap, i_user_ns(inode),
+							   attr->ia_vfsuid));
+	if (attr->ia_valid & ATTR_GID)
+		attr->ia_vfsgid = VFSGIDT_INIT(from_vfsgid(idmap, i_user_ns(inode),
+							   attr->ia_vfsgid));
+}
+
+int bf_helper_iocb_flags(struct file *file)
+{
+	return iocb_flags(file);
+}

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Attributes: read, being set, and of a whole filesystem.
+//!
+//! C headers: `include/linux/stat.h`, `include/linux/statfs.h`, `include/linux/fs.h`.
+
+use crate::{
+    bindings,
+    dentry::Dentry,
+    inode::Inode,
+    mount::Idmap, //
+};
+use kernel::{
+    error::to_result,
+    fs::file::Offset,
+    prelude::*,
+    types::Opaque, //
+};
+
+/// The kinds of files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileType {
+    /// A regular file.
+    Regular,
+    /// A directory.
+    Directory,
+    /// A symbolic link.
+    Symlink,
+    /// A device, a pipe or a socket: the VFS serves it by itself.
+    Special,
+}
+
+impl FileType {
+    pub(crate) fn of_mode(mode: bindings::umode_t) -> Self {
+        match u32::from(mode) & bindings::S_IFMT {
+            bindings::S_IFREG => Self::Regular,
+            bindings::S_IFDIR => Self::Directory,
+            bindings::S_IFLNK => Self::Symlink,
+            _ => Self::Special,
+        }
+    }
+}
+
+/// Attributes as `stat` and `statx` report them, `struct kstat`.
+#[repr(transparent)]
+pub struct Stat(Opaque<bindings::kstat>);
+
+impl Stat {
+    /// # Safety
+    ///
+    /// `ptr` must be valid and exclusive for `'a`.
+    #[inline]
+    pub(crate) unsafe fn from_raw<'a>(ptr: *mut bindings::kstat) -> &'a mut Self {
+        // SAFETY: By the caller's promise; the type is a transparent wrapper.
+        unsafe { &mut *ptr.cast() }
+    }
+
+    #[inline]
+    pub(crate) fn as_ptr(&mut self) -> *mut bindings::kstat {
+        self.0.get()
+    }
+
+    /// Makes attributes of a backing file those of the stacked `inode`: reported with the
+    /// stacking filesystem's device number and with the owner seen through `idmap`.
+    pub fn restack(&mut self, inode: &Inode, idmap: &Idmap) {
+        let stat = self.as_ptr();
+        // SAFETY: `stat` is exclusive, the others are valid.
+        unsafe {
+            (*stat).dev = (*(*inode.as_ptr()).i_sb).s_dev;
+            (*stat).uid = bindings::map_kuid(idmap.as_ptr(), inode.as_ptr(), (*stat).uid);
+            (*stat).gid = bindings::map_kgid(idmap.as_ptr(), inode.as_ptr(), (*stat).gid);
+        }
+    }
+}
+
+/// Attributes to be set, `struct iattr`.
+#[repr(transparent)]
+pub struct SetAttr(Opaque<bindings::iattr>);
+
+impl SetAttr {
+    /// # Safety
+    ///
+    /// `ptr` must be valid and exclusive for `'a`.
+    #[inline]
+    pub(crate) unsafe fn from_raw<'a>(ptr: *mut bindings::iattr) -> &'a mut Self {
+        // SAFETY: By the caller's promise; the type is a transparent wrapper.
+        unsafe { &mut *ptr.cast() }
+    }
+
+    #[inline]
+    pub(crate) fn as_ptr(&mut self) -> *mut bindings::iattr {
+        self.0.get()
+    }
+
+    fn get(&self) -> &bindings::iattr {
+        // SAFETY: Valid, and changed through `&mut self` alone.
+        unsafe { &*self.0.get() }
+    }
+
+    /// Checks that the current task may make this change to `dentry`, as the VFS would for a
+    /// filesystem without attributes of its own. The inode's lock must be held.
+    ///
+    /// C: `setattr_prepare()`.
+    ///
+    /// # Errors
+    ///
+    /// `EPERM`, or `EFBIG`, `ETXTBSY` or `EINVAL` for a size that cannot be.
+    pub fn prepare(&mut self, idmap: &Idmap, dentry: &Dentry) -> Result {
+        // SAFETY: All arguments are valid; the VFS calls `setattr` with the inode locked.
+        to_result(unsafe {
+            bindings::setattr_prepare(idmap.as_ptr(), dentry.as_ptr(), self.as_ptr())
+        })
+    }
+
+    /// Takes the new size out of the change, if it has one; what stays are the other attributes.
+    pub fn take_size(&mut self) -> Option<Offset> {
+        let attr = self.as_ptr();
+        // SAFETY: Exclusive.
+        unsafe {
+            if (*attr).ia_valid & bindings::ATTR_SIZE == 0 {
+                return None;
+            }
+            (*attr).ia_valid &= !bindings::ATTR_SIZE;
+            Some((*attr).ia_size)
+        }
+    }
+
+    /// Whether there is anything to set.
+    pub fn is_empty(&self) -> bool {
+        const WHAT: u32 = bindings::ATTR_MODE
+            | bindings::ATTR_UID
+            | bindings::ATTR_GID
+            | bindings::ATTR_SIZE
+            | bindings::ATTR_ATIME
+            | bindings::ATTR_MTIME
+            | bindings::ATTR_CTIME
+            | bindings::ATTR_KILL_SUID
+            | bindings::ATTR_KILL_SGID
+            | bindings::ATTR_KILL_PRIV;
+        self.get().ia_valid & WHAT == 0
+    }
+
+    /// Makes a change of the stacked `inode` one of its backing file: owners as the stacked
+    /// filesystem knows them, no file of the stacked filesystem, and set-id bits left for the
+    /// backing filesystem to clear.
+    pub fn restack(&mut self, idmap: &Idmap, inode: &Inode) {
+        let attr = self.as_ptr();
+        // SAFETY: `attr` is exclusive, the others are valid.
+        unsafe {
+            bindings::rebase_owner(idmap.as_ptr(), inode.as_ptr(), attr);
+            let valid = &mut (*attr).ia_valid;
+            *valid &= !(bindings::ATTR_FILE | bindings::ATTR_OPEN);
+            if *valid & (bindings::ATTR_KILL_SUID | bindings::ATTR_KILL_SGID) != 0 {
+                *valid &= !bindings::ATTR_MODE;
+            }
+        }
+    }
+}
+
+/// Usage figures of a filesystem, `struct kstatfs`.
+#[repr(transparent)]
+pub struct StatFs(Opaque<bindings::kstatfs>);
+
+impl StatFs {
+    /// # Safety
+    ///
+    /// `ptr` must be valid and exclusive for `'a`.
+    #[inline]
+    pub(crate) unsafe fn from_raw<'a>(ptr: *mut kernel::bindings::kstatfs) -> &'a mut Self {
+        // SAFETY: By the caller's promise; the type is a transparent wrapper.
+        unsafe { &mut *ptr.cast() }
+    }
+
+    #[inline]
+    pub(crate) fn as_ptr(&mut self) -> *mut kernel::bindings::kstatfs {
+        self.0.get().cast()
+    }
+
+    /// Sets the filesystem's magic number.
+    pub fn set_type(&mut self, magic: u32) {
+        // SAFETY: Exclusive.
+        unsafe { (*self.0.get()).f_type = magic as isize };
+    }
+}

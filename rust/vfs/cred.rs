@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Acting with other credentials than the task's.
+//!
+//! C header: `include/linux/cred.h`.
+
+use crate::{
+    bindings,
+    inode::Inode,
+    Idmap, //
+};
+use core::ptr::NonNull;
+use kernel::{
+    cred::Credential,
+    prelude::*,
+    sync::aref::ARef,
+    types::{
+        NotThreadSafe,
+        ScopeGuard, //
+    },
+};
+
+/// Runs `f` with `cred` as the credentials of the current task and restores the task's own.
+///
+/// A closure and not a guard: `override_creds` takes no reference, so a guard that is leaked would
+/// leave the task with credentials that may be freed.
+///
+/// C: `scoped_with_creds()`.
+#[inline]
+pub fn with_creds<R>(cred: &Credential, f: impl FnOnce() -> R) -> R {
+    // SAFETY: `cred` is valid for the whole call, and the guard below restores the previous
+    // credentials before it returns; the kernel does not unwind.
+    let old = unsafe { bindings::override_creds(cred.as_ptr()) };
+    let _restore = ScopeGuard::new(|| {
+        // SAFETY: `old` was current when this scope began, and every inner scope has ended.
+        unsafe { bindings::revert_creds(old) };
+    });
+
+    f()
+}
+
+/// Credentials that are being prepared, and are still this task's alone.
+///
+/// C: `prepare_creds()`.
+///
+/// # Invariants
+///
+/// `cred` is an owned reference to credentials that nobody else can see.
+pub struct CredBuilder {
+    cred: NonNull<bindings::cred>,
+    _not_send: NotThreadSafe,
+}
+
+impl CredBuilder {
+    /// Starts from a copy of the current task's credentials.
+    ///
+    /// May sleep.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM` if there is no memory for the copy.
+    pub fn from_current() -> Result<Self> {
+        // SAFETY: FFI call with no preconditions.
+        let cred = unsafe { bindings::prepare_creds() };
+        // INVARIANT: `prepare_creds` returned a new copy.
+        Ok(Self {
+            cred: NonNull::new(cred).ok_or(ENOMEM)?,
+            _not_send: NotThreadSafe,
+        })
+    }
+
+    /// Takes away the right to exceed quota limits and to use reserved space (`CAP_SYS_RESOURCE`).
+    ///
+    /// Without this, everybody who writes through a filesystem mounted by root would write past
+    /// their quota.
+    #[must_use]
+    pub fn without_sys_resource(self) -> Self {
+        // SAFETY: By the type invariant the credentials are ours alone.
+        unsafe {
+            (*self.cred.as_ptr()).cap_effective.val &= !(1u64 << bindings::CAP_SYS_RESOURCE);
+        }
+        self
+    }
+
+    /// Makes files created with these credentials belong to who the current task creates files as,
+    /// seen through `idmap`.
+    ///
+    /// `dir` is the directory, on the filesystem whose mount has `idmap`, in which the file is to
+    /// appear.
+    #[must_use]
+    pub fn creating_as_current(self, idmap: &Idmap, dir: &Inode) -> Self {
+        // SAFETY: `idmap` and `dir` are valid; by the type invariant the credentials are ours alone.
+        unsafe {
+            let cred = self.cred.as_ptr();
+            (*cred).fsuid = bindings::mapped_fsuid_of(idmap.as_ptr(), dir.as_ptr());
+            (*cred).fsgid = bindings::mapped_fsgid_of(idmap.as_ptr(), dir.as_ptr());
+        }
+        self
+    }
+
+    /// Finishes the credentials: they can be shared, and no longer change.
+    pub fn build(self) -> ARef<Credential> {
+        let cred = self.cred.cast();
+        core::mem::forget(self);
+        // SAFETY: `Credential` is a transparent wrapper of `struct cred`, and the reference of the
+        // builder, which is forgotten, becomes that of the `ARef`.
+        unsafe { ARef::from_raw(cred) }
+    }
+}
+
+impl Drop for CredBuilder {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant this reference is ours.
+        unsafe { bindings::put_cred(self.cred.as_ptr()) };
+    }
+}

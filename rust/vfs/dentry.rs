@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Dentries: names in the cache of the VFS.
+//!
+//! C header: `include/linux/dcache.h`.
+
+use crate::{
+    bindings,
+    fs::FileSystem,
+    inode::Inode,
+    AnyFs,
+    SuperBlock, //
+};
+use core::{
+    marker::PhantomData,
+    ops::Deref,
+    ptr::NonNull,
+    slice, //
+};
+use kernel::{
+    prelude::*,
+    sync::aref::AlwaysRefCounted,
+    types::{
+        ForeignOwnable,
+        Opaque, //
+    },
+};
+
+/// A dentry of the filesystem `T`, or of any filesystem.
+///
+/// # Invariants
+///
+/// A live dentry, reference-counted by `dget` and `dput`, or one that a path walk in RCU mode
+/// reached. If `T` is a [`FileSystem`], its `d_fsdata` is null or a [`FileSystem::DentryData`].
+#[repr(transparent)]
+pub struct Dentry<T = AnyFs>(Opaque<bindings::dentry>, PhantomData<fn() -> T>);
+
+// SAFETY: References may be dropped by any task that may sleep, and everything below is
+// synchronised by the VFS.
+unsafe impl<T> Send for Dentry<T> {}
+
+// SAFETY: As for `Send`.
+unsafe impl<T> Sync for Dentry<T> {}
+
+// SAFETY: By the type invariant the count keeps the dentry alive.
+unsafe impl<T> AlwaysRefCounted for Dentry<T> {
+    #[inline]
+    fn inc_ref(&self) {
+        // SAFETY: A shared reference outside of an RCU walk means the count is not zero.
+        unsafe { bindings::dget(self.0.get()) };
+    }
+
+    #[inline]
+    unsafe fn dec_ref(obj: NonNull<Self>) {
+        // SAFETY: The caller gives up a reference; `Dentry` is a transparent wrapper.
+        unsafe { bindings::dput(obj.cast().as_ptr()) };
+    }
+}
+
+impl<T: FileSystem> Deref for Dentry<T> {
+    type Target = Dentry;
+
+    #[inline]
+    fn deref(&self) -> &Dentry {
+        // SAFETY: Same object, weaker type invariant.
+        unsafe { Dentry::from_raw(self.0.get()) }
+    }
+}
+
+impl<T> Dentry<T> {
+    /// Borrows a dentry.
+    ///
+    /// # Safety
+    ///
+    /// `ptr` must satisfy the type invariants for `'a`.
+    #[inline]
+    pub unsafe fn from_raw<'a>(ptr: *const bindings::dentry) -> &'a Self {
+        // SAFETY: By the caller's promise; the type is a transparent wrapper.
+        unsafe { &*ptr.cast() }
+    }
+
+    #[inline]
+    fn raw_inode(&self) -> *mut bindings::inode {
+        // SAFETY: Read at once; a dentry can lose its inode only together with its last reference,
+        // and get one at any time.
+        unsafe { (&raw const (*self.0.get()).d_inode).read_volatile() }
+    }
+}
+
+impl<T: FileSystem> Dentry<T> {
+    /// The filesystem's data of this dentry.
+    ///
+    /// # Errors
+    ///
+    /// `ESTALE` if a lookup has not given it any yet.
+    #[inline]
+    pub fn data(&self) -> Result<<T::DentryData as ForeignOwnable>::Borrowed<'_>> {
+        // SAFETY: The dentry is valid; the data is set once, before the dentry is published.
+        let data = unsafe { (*self.as_ptr()).d_fsdata };
+        if data.is_null() {
+            return Err(ESTALE);
+        }
+        // SAFETY: By the type invariant; `RcuRelease` covers a dentry reached in RCU mode.
+        Ok(unsafe { <T::DentryData as ForeignOwnable>::borrow(data) })
+    }
+
+    /// Gives the dentry its data, once.
+    ///
+    /// # Safety
+    ///
+    /// The dentry must not be published yet: it is a root being made, or under lookup, by us.
+    pub(crate) unsafe fn set_data(&self, data: T::DentryData) {
+        // SAFETY: By the caller's promise nobody else reads or writes the field.
+        unsafe { (*self.as_ptr()).d_fsdata = data.into_foreign() };
+    }
+
+    /// The inode, if the name exists.
+    #[inline]
+    pub fn inode(&self) -> Option<&Inode<T>> {
+        let inode = self.raw_inode();
+        // SAFETY: A referenced dentry holds a reference to its inode, of the same filesystem.
+        (!inode.is_null()).then(|| unsafe { Inode::from_raw(inode) })
+    }
+
+    /// The super block.
+    #[inline]
+    pub fn super_block(&self) -> &SuperBlock<T> {
+        // SAFETY: `d_sb` does not change and outlives the dentry; it is of the same filesystem.
+        unsafe { SuperBlock::from_raw((*self.as_ptr()).d_sb) }
+    }
+
+    /// The parent, while the current task holds the lock of its directory inode.
+    ///
+    /// The operations of [`crate::inode::Operations`] that change a directory run under it.
+    #[inline]
+    pub fn locked_parent(&self) -> &Dentry<T> {
+        // SAFETY: The directory's lock keeps `d_parent` stable, and a dentry holds its parent.
+        unsafe { Dentry::from_raw((*self.as_ptr()).d_parent) }
+    }
+}
+
+impl Dentry {
+    /// The C object.
+    #[inline]
+    pub fn as_ptr(&self) -> *mut bindings::dentry {
+        self.0.get()
+    }
+
+    /// The inode, if the name exists.
+    ///
+    /// A name that exists keeps its inode while the dentry is referenced; one that does not may
+    /// get one at any time.
+    #[inline]
+    pub fn inode(&self) -> Option<&Inode> {
+        let inode = self.raw_inode();
+        // SAFETY: A referenced dentry holds a reference to its inode.
+        (!inode.is_null()).then(|| unsafe { Inode::from_raw(inode) })
+    }
+
+    /// Whether the name was removed, or found to be no longer this one. C: `d_unhashed()`.
+    #[inline]
+    pub fn is_unhashed(&self) -> bool {
+        // SAFETY: The dentry is valid.
+        unsafe { bindings::d_unhashed(self.as_ptr()) }
+    }
+
+    /// The inode of the directory the name is in, as of now.
+    #[inline]
+    fn parent_inode(&self) -> *mut bindings::inode {
+        // SAFETY: A dentry's parent is valid memory for as long as the dentry is, in RCU mode too.
+        unsafe {
+            let parent = (&raw const (*self.as_ptr()).d_parent).read_volatile();
+            (&raw const (*parent).d_inode).read_volatile()
+        }
+    }
+
+    /// Whether this dentry is what looking up `name` in `dir` would find in the cache, as of now.
+    /// Does not sleep.
+    #[inline]
+    pub fn is_child(&self, dir: &Inode, name: &Name<'_>) -> bool {
+        // SAFETY: The dentry and its parent are valid memory; `d_same_name` tolerates a rename
+        // meanwhile.
+        !self.is_unhashed()
+            && self.parent_inode() == dir.as_ptr()
+            && unsafe {
+                bindings::d_same_name(self.as_ptr(), (*self.as_ptr()).d_parent, name.as_ptr())
+            }
+    }
+
+    /// Whether its filesystem must be asked if it is still right. C: `DCACHE_OP_REVALIDATE`.
+    #[inline]
+    pub fn needs_revalidation(&self) -> bool {
+        // SAFETY: The dentry is valid; the bit is set when the dentry is made.
+        unsafe { (*self.as_ptr()).d_flags & bindings::DCACHE_OP_REVALIDATE != 0 }
+    }
+
+    /// Asks its filesystem whether `name` in `dir` is still this dentry.
+    ///
+    /// # Errors
+    ///
+    /// `ECHILD` if `flags` ask not to sleep and it cannot tell, or what the filesystem returns.
+    pub fn revalidate(&self, dir: &Inode, name: &Name<'_>, flags: LookupFlags) -> Result<bool> {
+        // SAFETY: The dentry is valid and its operations are static.
+        let Some(revalidate) = (unsafe { (*(*self.as_ptr()).d_op).d_revalidate }) else {
+            return Ok(true);
+        };
+        // SAFETY: As the path walk calls it: the arguments are valid, and `flags` are its own.
+        let ret =
+            unsafe { revalidate(dir.as_ptr(), name.as_ptr(), self.as_ptr(), flags.as_raw()) };
+        kernel::error::to_result(ret)?;
+        Ok(ret != 0)
+    }
+
+    /// The name, while the current task holds the lock of its directory inode, or while the dentry
+    /// is under lookup by the current task.
+    #[inline]
+    pub fn stable_name(&self) -> Name<'_> {
+        // SAFETY: A name does not change under that lock.
+        unsafe { Name::from_raw(&raw const (*self.as_ptr()).__bindgen_anon_1.d_name) }
+    }
+}
+
+/// A name in a directory, `struct qstr`.
+#[derive(Clone, Copy)]
+pub struct Name<'a>(&'a bindings::qstr);
+
+impl<'a> Name<'a> {
+    /// # Safety
+    ///
+    /// `ptr` must be a valid name that does not change for `'a`.
+    #[inline]
+    pub(crate) unsafe fn from_raw(ptr: *const bindings::qstr) -> Self {
+        // SAFETY: By the caller's promise.
+        Self(unsafe { &*ptr })
+    }
+
+    /// The C object.
+    #[inline]
+    pub fn as_ptr(&self) -> *const bindings::qstr {
+        self.0
+    }
+
+    /// The bytes of the name.
+    #[inline]
+    pub fn as_bytes(&self) -> &'a [u8] {
+        // SAFETY: A valid name has as many bytes as it says.
+        unsafe {
+            let len = self.0.__bindgen_anon_1.__bindgen_anon_1.len;
+            slice::from_raw_parts(self.0.name, len as usize)
+        }
+    }
+}
+
+/// How a path walk looks a name up, `LOOKUP_*`.
+#[derive(Clone, Copy)]
+pub struct LookupFlags(u32);
+
+impl LookupFlags {
+    #[inline]
+    pub(crate) const fn from_raw(flags: u32) -> Self {
+        Self(flags)
+    }
+
+    #[inline]
+    pub(crate) const fn as_raw(self) -> u32 {
+        self.0
+    }
+
+    /// Whether the walk is in RCU mode: no reference is held and nothing may sleep.
+    #[inline]
+    pub const fn is_rcu(self) -> bool {
+        self.0 & bindings::LOOKUP_RCU as u32 != 0
+    }
+}

@@ -1,0 +1,312 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Filesystem types: what one is, and its registration with the kernel.
+//!
+//! C headers: `include/linux/fs.h`, `include/linux/fs_context.h`.
+
+use crate::{
+    attr::StatFs,
+    bindings,
+    context::{
+        self,
+        FsContext,
+        Param, //
+    },
+    dentry::{
+        Dentry,
+        LookupFlags,
+        Name, //
+    },
+    inode::Inode,
+    super_block::{
+        NewSuperBlock,
+        SuperBlock, //
+    },
+    RcuRelease, //
+};
+use core::marker::PhantomData;
+use kernel::{
+    error::{
+        from_result,
+        to_result,
+        VTABLE_DEFAULT_ERROR, //
+    },
+    ffi::{
+        c_int,
+        c_uint, //
+    },
+    module::this_module,
+    prelude::*,
+    seq_file::SeqFile,
+    sync::aref::ARef,
+    types::{
+        ForeignOwnable,
+        Opaque, //
+    },
+};
+
+/// A type of filesystem: its data types, its mount options, and the operations of its super blocks
+/// and dentries.
+///
+/// A stacking filesystem has no `freeze_fs`, and this trait offers none: the hooks of a write to
+/// the backing file run while the *stacked* super block is protected against freezing, which is
+/// safe because such a super block cannot be frozen.
+#[vtable]
+pub trait FileSystem: Sized + 'static {
+    /// The name to mount it by.
+    const NAME: &'static CStr;
+
+    /// The mount options. The VFS handles `source` and the generic ones (`ro`, `noatime`, …).
+    const PARAMS: &'static [Param<Self::Options>];
+
+    /// Mount options being collected; starts as the default.
+    type Options: Default + Send + Sync + 'static;
+
+    /// Data of a super block.
+    type SuperData: ForeignOwnable + Send + Sync;
+
+    /// Data of an inode; also what tells inodes apart (see [`SuperBlock::inode`]).
+    type InodeData: RcuRelease;
+
+    /// Data of a dentry, given to it by lookup.
+    type DentryData: RcuRelease;
+
+    /// Makes an instance: sets up `sb` and returns its data.
+    ///
+    /// # Errors
+    ///
+    /// Any; a message for the user goes to `fc` first.
+    fn new_super(
+        fc: &FsContext<Self>,
+        sb: &mut NewSuperBlock<'_, Self>,
+    ) -> Result<Self::SuperData>;
+
+    /// Makes the root of a new instance: its inode and the data of its dentry.
+    ///
+    /// # Errors
+    ///
+    /// Any.
+    fn root(sb: &SuperBlock<Self>) -> Result<(ARef<Inode<Self>>, Self::DentryData)>;
+
+    /// Changes the options of a mounted instance. Left out: only the generic options can change.
+    ///
+    /// # Errors
+    ///
+    /// Any; a message for the user goes to `fc` first.
+    fn reconfigure(_sb: &SuperBlock<Self>, _fc: &FsContext<Self>) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Fills in the usage figures of the filesystem that `dentry` is on.
+    fn statfs(_dentry: &Dentry<Self>, _buf: &mut StatFs) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Prints the options that are not the default, each with a comma before it.
+    fn show_options(_sb: &SuperBlock<Self>, _m: &SeqFile) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Writes out the instance; with `wait`, returns when it is on stable storage.
+    fn sync(_sb: &SuperBlock<Self>, _wait: bool) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Whether `dentry` is still what `name` in `dir` stands for. `Ok(false)` makes the VFS look
+    /// the name up again.
+    ///
+    /// If `flags` [are RCU's](LookupFlags::is_rcu) it may not sleep, and returns `ECHILD` if it
+    /// cannot tell.
+    fn revalidate(
+        _dir: &Inode<Self>,
+        _name: &Name<'_>,
+        _dentry: &Dentry<Self>,
+        _flags: LookupFlags,
+    ) -> Result<bool> {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+}
+
+/// A registered filesystem type; dropping it unregisters.
+///
+/// # Invariants
+///
+/// `fs_type` is registered from a successful initialisation until it is dropped.
+#[pin_data(PinnedDrop)]
+pub struct Registration<T: FileSystem> {
+    #[pin]
+    fs_type: Opaque<bindings::file_system_type>,
+    _fs: PhantomData<fn() -> T>,
+}
+
+// SAFETY: Registration and unregistration take a global lock.
+unsafe impl<T: FileSystem> Send for Registration<T> {}
+
+// SAFETY: There is nothing to do with a shared reference.
+unsafe impl<T: FileSystem> Sync for Registration<T> {}
+
+impl<T: FileSystem> Registration<T> {
+    /// Registers `T`: from then on it can be mounted by its name.
+    ///
+    /// # Errors
+    ///
+    /// `EBUSY` if there is a filesystem of this name already.
+    pub fn new() -> impl PinInit<Self, Error> {
+        try_pin_init!(Self {
+            fs_type <- Opaque::try_ffi_init(|slot: *mut bindings::file_system_type| {
+                // SAFETY: The slot is ours to write, and stays where it is until it is dropped.
+                unsafe {
+                    slot.write(bindings::file_system_type {
+                        name: T::NAME.as_char_ptr(),
+                        fs_flags: bindings::FS_ALLOW_IDMAP as c_int,
+                        init_fs_context: Some(context::init::<T>),
+                        kill_sb: Some(Table::<T>::kill_sb),
+                        owner: this_module::<T::OwnerModule>().as_ptr(),
+                        ..pin_init::zeroed()
+                    });
+                    // INVARIANT: On success it is registered.
+                    to_result(bindings::register_filesystem(slot))
+                }
+            }),
+            _fs: PhantomData,
+        })
+    }
+}
+
+#[pinned_drop]
+impl<T: FileSystem> PinnedDrop for Registration<T> {
+    fn drop(self: Pin<&mut Self>) {
+        // SAFETY: By the type invariant. No instance is left: each holds the owner module.
+        let ret = unsafe { bindings::unregister_filesystem(self.fs_type.get()) };
+        debug_assert_eq!(ret, 0);
+    }
+}
+
+/// The tables of a filesystem type and the functions in them. The VFS calls these with the
+/// arguments their C documentation names, on objects of `T`.
+pub(crate) struct Table<T>(PhantomData<T>);
+
+impl<T: FileSystem> Table<T> {
+    const SUPER: bindings::super_operations = bindings::super_operations {
+        evict_inode: Some(Self::evict_inode),
+        statfs: if T::HAS_STATFS { Some(Self::statfs) } else { None },
+        show_options: if T::HAS_SHOW_OPTIONS { Some(Self::show_options) } else { None },
+        sync_fs: if T::HAS_SYNC { Some(Self::sync_fs) } else { None },
+        ..pin_init::zeroed()
+    };
+
+    const DENTRY: bindings::dentry_operations = bindings::dentry_operations {
+        d_revalidate: if T::HAS_REVALIDATE { Some(Self::d_revalidate) } else { None },
+        d_release: Some(Self::d_release),
+        ..pin_init::zeroed()
+    };
+
+    /// Fills a new super block, for `get_tree_nodev`.
+    ///
+    /// # Safety
+    ///
+    /// As `get_tree_nodev` calls it: `sb` is new and locked, `raw` a context of `T`.
+    pub(crate) unsafe extern "C" fn fill_super(
+        sb: *mut bindings::super_block,
+        raw: *mut bindings::fs_context,
+    ) -> c_int {
+        from_result(|| {
+            // SAFETY: By the caller's promise.
+            let (fc, mut new) = unsafe { (FsContext::from_raw(raw), NewSuperBlock::from_raw(sb)) };
+            // SAFETY: The super block is ours; the tables are static.
+            unsafe {
+                (*sb).s_op = &Self::SUPER;
+                bindings::set_default_d_op(sb, &Self::DENTRY);
+            }
+            let data = T::new_super(fc, &mut new)?;
+            let sb = new.set_data(data);
+            let (inode, data) = T::root(sb)?;
+            crate::super_block::make_root(sb, inode, data)?;
+            Ok(0)
+        })
+    }
+
+    unsafe extern "C" fn kill_sb(sb: *mut bindings::super_block) {
+        // SAFETY: The VFS kills a super block once; after that nobody but us uses it.
+        unsafe {
+            bindings::kill_anon_super(sb);
+            drop(T::SuperData::try_from_foreign((*sb).s_fs_info));
+        }
+    }
+
+    unsafe extern "C" fn evict_inode(inode: *mut bindings::inode) {
+        // SAFETY: The last reference is gone. The data goes with it, but the pointer stays: a walk
+        // in RCU mode may still follow it, and `RcuRelease` makes that good.
+        unsafe {
+            bindings::truncate_inode_pages_final(&raw mut (*inode).i_data);
+            bindings::clear_inode(inode);
+            drop(T::InodeData::try_from_foreign((*inode).i_private));
+        }
+    }
+
+    unsafe extern "C" fn d_release(dentry: *mut bindings::dentry) {
+        // SAFETY: The last reference is gone. As for the inode, the pointer stays.
+        drop(unsafe { T::DentryData::try_from_foreign((*dentry).d_fsdata) });
+    }
+
+    unsafe extern "C" fn d_revalidate(
+        dir: *mut bindings::inode,
+        name: *const bindings::qstr,
+        dentry: *mut bindings::dentry,
+        flags: c_uint,
+    ) -> c_int {
+        // SAFETY: The arguments of a path walk, perhaps in RCU mode.
+        let valid = unsafe {
+            T::revalidate(
+                Inode::from_raw(dir),
+                &Name::from_raw(name),
+                Dentry::from_raw(dentry),
+                LookupFlags::from_raw(flags),
+            )
+        };
+        match valid {
+            Ok(valid) => valid.into(),
+            Err(err) => err.to_errno(),
+        }
+    }
+
+    unsafe extern "C" fn statfs(
+        dentry: *mut bindings::dentry,
+        buf: *mut kernel::bindings::kstatfs,
+    ) -> c_int {
+        from_result(|| {
+            // SAFETY: A referenced dentry and a buffer that is ours to fill.
+            unsafe { T::statfs(Dentry::from_raw(dentry), StatFs::from_raw(buf)) }?;
+            Ok(0)
+        })
+    }
+
+    unsafe extern "C" fn show_options(
+        m: *mut bindings::seq_file,
+        root: *mut bindings::dentry,
+    ) -> c_int {
+        from_result(|| {
+            // SAFETY: The root of a mounted instance, and a file that only this task writes to.
+            unsafe { T::show_options(SuperBlock::from_raw((*root).d_sb), SeqFile::from_raw(m)) }?;
+            Ok(0)
+        })
+    }
+
+    unsafe extern "C" fn sync_fs(sb: *mut bindings::super_block, wait: c_int) -> c_int {
+        from_result(|| {
+            // SAFETY: A mounted instance.
+            unsafe { T::sync(SuperBlock::from_raw(sb), wait != 0) }?;
+            Ok(0)
+        })
+    }
+}
+
+/// Mounts: what `get_tree` of a context does.
+///
+/// # Safety
+///
+/// `fc` must be a context of `T` whose tree is being got.
+pub(crate) unsafe fn get_tree<T: FileSystem>(fc: *mut bindings::fs_context) -> c_int {
+    // SAFETY: By the caller's promise.
+    unsafe { bindings::get_tree_nodev(fc, Some(Table::<T>::fill_super)) }
+}

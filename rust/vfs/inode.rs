@@ -1,0 +1,416 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Inodes: being made, live, and locked.
+//!
+//! C header: `include/linux/fs.h`.
+
+mod ops;
+
+pub use self::ops::{
+    Operations,
+    Ops,
+    Rename, //
+};
+
+use crate::{
+    attr::FileType,
+    bindings,
+    file,
+    fs::FileSystem,
+    mount::Idmap,
+    AnyFs,
+    SuperBlock, //
+};
+use core::{
+    marker::PhantomData,
+    mem::ManuallyDrop,
+    ops::Deref,
+    ptr::NonNull, //
+};
+use kernel::{
+    error::to_result,
+    prelude::*,
+    sync::aref::{
+        ARef,
+        AlwaysRefCounted, //
+    },
+    types::{
+        ForeignOwnable,
+        NotThreadSafe,
+        Opaque, //
+    },
+};
+
+/// The inode flags that a file operation on the *stacking* filesystem checks on its own inode and
+/// that a stacked inode therefore takes from its backing inode.
+const COPIED_FLAGS: u32 =
+    bindings::S_SYNC | bindings::S_APPEND | bindings::S_IMMUTABLE | bindings::S_DIRSYNC;
+
+/// An inode of the filesystem `T`, or of any filesystem.
+///
+/// # Invariants
+///
+/// A live inode, reference-counted by `ihold` and `iput`, or one that a path walk in RCU mode
+/// reached. If `T` is a [`FileSystem`], its `i_private` is a [`FileSystem::InodeData`].
+#[repr(transparent)]
+pub struct Inode<T = AnyFs>(Opaque<bindings::inode>, PhantomData<fn() -> T>);
+
+// SAFETY: References may be dropped by any task that may sleep, and everything below is
+// synchronised by the VFS or by locks taken here.
+unsafe impl<T> Send for Inode<T> {}
+
+// SAFETY: As for `Send`.
+unsafe impl<T> Sync for Inode<T> {}
+
+// SAFETY: By the type invariant the count keeps the inode alive.
+unsafe impl<T> AlwaysRefCounted for Inode<T> {
+    #[inline]
+    fn inc_ref(&self) {
+        // SAFETY: A shared reference outside of an RCU walk means the count is not zero.
+        unsafe { bindings::ihold(self.0.get()) };
+    }
+
+    #[inline]
+    unsafe fn dec_ref(obj: NonNull<Self>) {
+        // SAFETY: The caller gives up a reference; `Inode` is a transparent wrapper.
+        unsafe { bindings::iput(obj.cast().as_ptr()) };
+    }
+}
+
+impl<T: FileSystem> Deref for Inode<T> {
+    type Target = Inode;
+
+    #[inline]
+    fn deref(&self) -> &Inode {
+        // SAFETY: Same object, weaker type invariant.
+        unsafe { Inode::from_raw(self.0.get()) }
+    }
+}
+
+impl<T> Inode<T> {
+    /// Borrows an inode.
+    ///
+    /// # Safety
+    ///
+    /// `ptr` must satisfy the type invariants for `'a`.
+    #[inline]
+    pub unsafe fn from_raw<'a>(ptr: *const bindings::inode) -> &'a Self {
+        // SAFETY: By the caller's promise; the type is a transparent wrapper.
+        unsafe { &*ptr.cast() }
+    }
+}
+
+impl<T: FileSystem> Inode<T> {
+    /// The filesystem's data of this inode.
+    #[inline]
+    pub fn data(&self) -> <T::InodeData as ForeignOwnable>::Borrowed<'_> {
+        // SAFETY: By the type invariant; `RcuRelease` covers an inode reached in RCU mode.
+        unsafe { <T::InodeData as ForeignOwnable>::borrow((*self.as_ptr()).i_private) }
+    }
+
+    /// The super block of this inode.
+    #[inline]
+    pub fn super_block(&self) -> &SuperBlock<T> {
+        // SAFETY: `i_sb` does not change and outlives the inode; it is of the same filesystem.
+        unsafe { SuperBlock::from_raw((*self.as_ptr()).i_sb) }
+    }
+}
+
+impl Inode {
+    /// The C object.
+    #[inline]
+    pub fn as_ptr(&self) -> *mut bindings::inode {
+        self.0.get()
+    }
+
+    /// The number of the inode, unique in its filesystem.
+    #[inline]
+    pub fn ino(&self) -> u64 {
+        // SAFETY: `i_ino` does not change in a live inode.
+        unsafe { (*self.as_ptr()).i_ino as u64 }
+    }
+
+    /// What kind of file this is.
+    #[inline]
+    pub fn file_type(&self) -> FileType {
+        FileType::of_mode(self.mode())
+    }
+
+    /// Type and permission bits, as of now.
+    #[inline]
+    pub fn mode(&self) -> bindings::umode_t {
+        // SAFETY: Read at once; the C side reads it without a lock as well.
+        unsafe { (&raw const (*self.as_ptr()).i_mode).read_volatile() }
+    }
+
+    /// The size of the file in bytes, as of now.
+    ///
+    /// C: `i_size_read()`.
+    #[inline]
+    pub fn size(&self) -> kernel::fs::file::Offset {
+        // SAFETY: The inode is valid.
+        unsafe { bindings::i_size_read(self.as_ptr()) }
+    }
+
+    #[inline]
+    fn flags(&self) -> u32 {
+        // SAFETY: Read at once; the C side reads it without a lock as well.
+        unsafe { (&raw const (*self.as_ptr()).i_flags).read_volatile() }
+    }
+
+    /// Whether the file may only be appended to. C: `IS_APPEND()`.
+    #[inline]
+    pub fn is_append_only(&self) -> bool {
+        self.flags() & bindings::S_APPEND != 0
+    }
+
+    /// Whether the file may not be changed. C: `IS_IMMUTABLE()`.
+    #[inline]
+    pub fn is_immutable(&self) -> bool {
+        self.flags() & bindings::S_IMMUTABLE != 0
+    }
+
+    /// Whether it is known that a write has no privilege to take away: no set-id bits, no file
+    /// capabilities. C: `IS_NOSEC()`.
+    #[inline]
+    pub fn is_nosec(&self) -> bool {
+        self.flags() & bindings::S_NOSEC != 0
+    }
+
+    /// Whether names in this directory are compared without regard to case.
+    pub fn is_casefolded(&self) -> bool {
+        self.flags() & bindings::S_CASEFOLD != 0
+    }
+
+    /// Locks the inode exclusively. May sleep.
+    ///
+    /// C: `inode_lock()`.
+    #[inline]
+    pub fn lock(&self) -> InodeGuard<'_> {
+        // SAFETY: The inode is valid.
+        unsafe { bindings::inode_lock(self.as_ptr()) };
+        // INVARIANT: Just locked.
+        InodeGuard {
+            inode: self,
+            _not_send: NotThreadSafe,
+        }
+    }
+
+    /// Locks the inode exclusively if that is possible at once.
+    ///
+    /// C: `inode_trylock()`.
+    #[inline]
+    pub fn try_lock(&self) -> Option<InodeGuard<'_>> {
+        // SAFETY: The inode is valid.
+        if unsafe { bindings::inode_trylock(self.as_ptr()) } == 0 {
+            return None;
+        }
+        // INVARIANT: Just locked.
+        Some(InodeGuard {
+            inode: self,
+            _not_send: NotThreadSafe,
+        })
+    }
+
+    /// Checks whether the current credentials may access the inode in the ways of `mask`
+    /// (`MAY_*`), with the inode's own permission method.
+    ///
+    /// With `MAY_NOT_BLOCK` in `mask` it does not sleep.
+    ///
+    /// C: `inode_permission()`.
+    ///
+    /// # Errors
+    ///
+    /// `EACCES`, `EPERM` or `EROFS` if not, `ECHILD` if it cannot tell without sleeping.
+    #[inline]
+    pub fn permission(&self, idmap: &Idmap, mask: i32) -> Result {
+        // SAFETY: Both are valid.
+        to_result(unsafe { bindings::inode_permission(idmap.as_ptr(), self.as_ptr(), mask) })
+    }
+
+    /// As [`Inode::permission`], but by mode, owner and ACL of this inode alone.
+    ///
+    /// C: `generic_permission()`.
+    ///
+    /// # Errors
+    ///
+    /// `EACCES` if not, `ECHILD` if it cannot tell without sleeping.
+    #[inline]
+    pub fn generic_permission(&self, idmap: &Idmap, mask: i32) -> Result {
+        // SAFETY: Both are valid.
+        to_result(unsafe { bindings::generic_permission(idmap.as_ptr(), self.as_ptr(), mask) })
+    }
+
+    /// Whether owner and mode are those of `from`.
+    #[inline]
+    fn same_owner_and_mode(&self, from: &Inode) -> bool {
+        let (a, b) = (self.as_ptr(), from.as_ptr());
+        // SAFETY: Both are valid; a concurrent change is seen now or at the next call.
+        unsafe {
+            (*a).i_mode == (*b).i_mode
+                && (*a).i_uid.val == (*b).i_uid.val
+                && (*a).i_gid.val == (*b).i_gid.val
+        }
+    }
+
+    /// Takes over owner and mode of `from` if they changed since they were copied. Does not sleep.
+    #[inline]
+    pub fn refresh_owner_and_mode(&self, from: &Inode, idmap: &Idmap) {
+        if !self.same_owner_and_mode(from) {
+            self.copy_attr(from, idmap);
+        }
+    }
+
+    /// Takes over the attributes of `from`: mode, owner (as seen through `idmap`), times, size,
+    /// blocks, links, and the flags that the VFS checks on a user's inode. Does not sleep.
+    ///
+    /// C: `ovl_copyattr()`.
+    pub fn copy_attr(&self, from: &Inode, idmap: &Idmap) {
+        let (to, from) = (self.as_ptr(), from.as_ptr());
+        // SAFETY: Both inodes are valid. Writers of the stacked inode's attributes are serialised
+        // by its `i_lock`; readers, here and in C, read each field without a lock.
+        unsafe {
+            bindings::spin_lock(&raw mut (*to).i_lock);
+            (*to).i_mode = (*from).i_mode;
+            (*to).i_uid = bindings::inode_kuid(idmap.as_ptr(), from);
+            (*to).i_gid = bindings::inode_kgid(idmap.as_ptr(), from);
+            (*to).i_atime_sec = (*from).i_atime_sec;
+            (*to).i_atime_nsec = (*from).i_atime_nsec;
+            (*to).i_mtime_sec = (*from).i_mtime_sec;
+            (*to).i_mtime_nsec = (*from).i_mtime_nsec;
+            (*to).i_ctime_sec = (*from).i_ctime_sec;
+            (*to).i_ctime_nsec = (*from).i_ctime_nsec & !bindings::I_CTIME_QUERIED;
+            (*to).i_flags = ((*to).i_flags & !COPIED_FLAGS) | ((*from).i_flags & COPIED_FLAGS);
+            (*to).i_blocks = (*from).i_blocks;
+            bindings::i_size_write(to, bindings::i_size_read(from));
+            bindings::set_nlink(to, (*from).__bindgen_anon_1.i_nlink);
+            bindings::spin_unlock(&raw mut (*to).i_lock);
+        }
+    }
+}
+
+/// Evidence that the current task holds the exclusive lock of an inode.
+///
+/// # Invariants
+///
+/// The lock of `inode` is held by this task until the guard is dropped.
+pub struct InodeGuard<'a> {
+    inode: &'a Inode,
+    _not_send: NotThreadSafe,
+}
+
+impl InodeGuard<'_> {
+    /// The locked inode.
+    #[inline]
+    pub fn inode(&self) -> &Inode {
+        self.inode
+    }
+}
+
+impl Drop for InodeGuard<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant this task holds the lock.
+        unsafe { bindings::inode_unlock(self.inode.as_ptr()) };
+    }
+}
+
+/// An inode that nobody else can use yet: new in its super block's table, and locked.
+///
+/// Dropped without [`NewInode::publish`], it fails: whoever waits for it sees `EIO` and the next
+/// lookup makes another one.
+///
+/// # Invariants
+///
+/// `inode` is owned, in state `I_NEW`, and its `i_private` is a [`FileSystem::InodeData`].
+pub struct NewInode<T: FileSystem> {
+    inode: ManuallyDrop<ARef<Inode<T>>>,
+    _not_send: NotThreadSafe,
+}
+
+impl<T: FileSystem> NewInode<T> {
+    /// # Safety
+    ///
+    /// `inode` must satisfy the type invariants.
+    pub(crate) unsafe fn from_raw(inode: NonNull<bindings::inode>) -> Self {
+        // INVARIANT: By the caller's promise.
+        Self {
+            // SAFETY: The caller passes the reference on.
+            inode: ManuallyDrop::new(unsafe { ARef::from_raw(inode.cast()) }),
+            _not_send: NotThreadSafe,
+        }
+    }
+
+    fn raw(&self) -> *mut bindings::inode {
+        self.inode.as_ptr()
+    }
+
+    /// The inode, of which data and attributes can be read and attributes be copied.
+    pub fn inode(&self) -> &Inode<T> {
+        &self.inode
+    }
+
+    /// Sets the inode number.
+    #[must_use]
+    pub fn ino(self, ino: u64) -> Self {
+        // SAFETY: By the type invariant nobody else uses the inode.
+        unsafe { (*self.raw()).i_ino = ino as _ };
+        self
+    }
+
+    /// Leaves the file's times to the backing filesystem: the VFS updates neither the access time
+    /// nor the change time of this inode by itself.
+    #[must_use]
+    pub fn times_from_below(self) -> Self {
+        // SAFETY: By the type invariant nobody else uses the inode.
+        unsafe { (*self.raw()).i_flags |= bindings::S_NOATIME | bindings::S_NOCMTIME };
+        self
+    }
+
+    /// Sets the inode's own operations.
+    #[must_use]
+    pub fn ops(self, ops: Ops<T>) -> Self {
+        // SAFETY: By the type invariant nobody else uses the inode; the table is static and of the
+        // same filesystem.
+        unsafe { (*self.raw()).i_op = ops.as_ptr() };
+        self
+    }
+
+    /// Sets the operations of the files opened from this inode.
+    #[must_use]
+    pub fn file_ops(self, ops: file::Ops<T>) -> Self {
+        // SAFETY: As for `ops`.
+        unsafe { (*self.raw()).__bindgen_anon_3.i_fop = ops.as_ptr() };
+        self
+    }
+
+    /// Makes it a device, a pipe or a socket with mode and device number of `from`.
+    ///
+    /// C: `init_special_inode()`.
+    #[must_use]
+    pub fn special(self, from: &Inode) -> Self {
+        // SAFETY: By the type invariant nobody else uses the inode; `i_rdev` does not change.
+        unsafe {
+            bindings::init_special_inode(self.raw(), from.mode(), (*from.as_ptr()).i_rdev);
+        }
+        self
+    }
+
+    /// Lets everybody use the inode.
+    ///
+    /// C: `unlock_new_inode()`.
+    pub fn publish(self) -> ARef<Inode<T>> {
+        let mut this = ManuallyDrop::new(self);
+        // SAFETY: By the type invariant the inode is in state I_NEW.
+        unsafe { bindings::unlock_new_inode(this.raw()) };
+        // SAFETY: `this` is not used again.
+        unsafe { ManuallyDrop::take(&mut this.inode) }
+    }
+}
+
+impl<T: FileSystem> Drop for NewInode<T> {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant the inode is in state I_NEW and the reference ours.
+        unsafe { bindings::iget_failed(self.raw()) };
+    }
+}

@@ -1,0 +1,472 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The operations of an inode, and the table made of them.
+
+use super::Inode;
+use crate::{
+    attr::{
+        SetAttr,
+        Stat, //
+    },
+    bindings,
+    dentry::Dentry,
+    dirop::LinkTarget,
+    fs::FileSystem,
+    hooks::HookContext,
+    mount::Idmap, //
+};
+use core::{
+    marker::PhantomData,
+    ptr, //
+};
+use kernel::{
+    error::{
+        from_result,
+        VTABLE_DEFAULT_ERROR, //
+    },
+    ffi::{
+        c_char,
+        c_int,
+        c_uint, //
+    },
+    prelude::*,
+    sync::aref::ARef, //
+};
+
+/// The two names of a rename, in the stacking filesystem.
+///
+/// Both directories are locked.
+pub struct Rename<'a, T: FileSystem> {
+    /// The directory the file is in.
+    pub old_dir: &'a Inode<T>,
+    /// Its name there.
+    pub old: &'a Dentry<T>,
+    /// The directory it goes to.
+    pub new_dir: &'a Inode<T>,
+    /// The name there.
+    pub new: &'a Dentry<T>,
+    /// The `RENAME_*` of the caller.
+    pub flags: u32,
+}
+
+/// What an inode can do. An operation that is left out is one the file does not have.
+///
+/// Unless it says otherwise, an operation may sleep, and runs with the credentials of the task.
+/// One that changes a directory runs with that directory's inode locked and with write access to
+/// the mount through which the user reached it.
+#[vtable]
+pub trait Operations: Sized {
+    /// The filesystem whose inodes these are.
+    type Fs: FileSystem;
+
+    /// Looks up the name of `dentry` in `dir`: what to remember of the name, and its inode if it
+    /// exists.
+    #[allow(clippy::type_complexity)]
+    fn lookup(
+        _dir: &Inode<Self::Fs>,
+        _dentry: &Dentry<Self::Fs>,
+    ) -> Result<(
+        <Self::Fs as FileSystem>::DentryData,
+        Option<ARef<Inode<Self::Fs>>>,
+    )> {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Makes a regular file. `None` if it was made and has to be looked up again.
+    fn create(
+        _hooks: &mut HookContext,
+        _idmap: &Idmap,
+        _dir: &Inode<Self::Fs>,
+        _dentry: &Dentry<Self::Fs>,
+        _mode: u16,
+    ) -> Result<Option<ARef<Inode<Self::Fs>>>> {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Makes a directory. `None` if it was made and has to be looked up again.
+    fn mkdir(
+        _hooks: &mut HookContext,
+        _idmap: &Idmap,
+        _dir: &Inode<Self::Fs>,
+        _dentry: &Dentry<Self::Fs>,
+        _mode: u16,
+    ) -> Result<Option<ARef<Inode<Self::Fs>>>> {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Makes a symbolic link to `target`. `None` if it was made and has to be looked up again.
+    fn symlink(
+        _hooks: &mut HookContext,
+        _idmap: &Idmap,
+        _dir: &Inode<Self::Fs>,
+        _dentry: &Dentry<Self::Fs>,
+        _target: &CStr,
+    ) -> Result<Option<ARef<Inode<Self::Fs>>>> {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Makes a device, a pipe or a socket. `None` if it was made and has to be looked up again.
+    fn mknod(
+        _hooks: &mut HookContext,
+        _idmap: &Idmap,
+        _dir: &Inode<Self::Fs>,
+        _dentry: &Dentry<Self::Fs>,
+        _mode: u16,
+        _dev: u32,
+    ) -> Result<Option<ARef<Inode<Self::Fs>>>> {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Makes `dentry` another name of `old`. `None` if it was made and has to be looked up again.
+    fn link(
+        _hooks: &mut HookContext,
+        _old: &Dentry<Self::Fs>,
+        _dir: &Inode<Self::Fs>,
+        _dentry: &Dentry<Self::Fs>,
+    ) -> Result<Option<ARef<Inode<Self::Fs>>>> {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Removes the name of a file, whose inode is locked as well.
+    fn unlink(_hooks: &mut HookContext, _dir: &Inode<Self::Fs>, _dentry: &Dentry<Self::Fs>) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Removes a directory, whose inode is locked as well.
+    fn rmdir(_hooks: &mut HookContext, _dir: &Inode<Self::Fs>, _dentry: &Dentry<Self::Fs>) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Renames or exchanges.
+    fn rename(_hooks: &mut HookContext, _rename: Rename<'_, Self::Fs>) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// The target of a symbolic link. Not called in RCU mode.
+    fn get_link(_dentry: &Dentry<Self::Fs>) -> Result<LinkTarget<'_>> {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Whether the task may access the inode in the ways of `mask` (`MAY_*`).
+    ///
+    /// With `MAY_NOT_BLOCK` in `mask` it runs in RCU mode: it may not sleep, and returns `ECHILD`
+    /// if it cannot tell.
+    fn permission(_idmap: &Idmap, _inode: &Inode<Self::Fs>, _mask: i32) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Changes attributes. The inode is locked.
+    fn setattr(_hooks: &mut HookContext, _idmap: &Idmap, _dentry: &Dentry<Self::Fs>, _attr: &mut SetAttr) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Reads the attributes in `mask` (`STATX_*`); `flags` are the `AT_STATX_*` of the caller.
+    fn getattr(
+        _idmap: &Idmap,
+        _dentry: &Dentry<Self::Fs>,
+        _stat: &mut Stat,
+        _mask: u32,
+        _flags: u32,
+    ) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+}
+
+/// The table of an [`Operations`], for inodes of the filesystem `T` only.
+pub struct Ops<T>(*const bindings::inode_operations, PhantomData<fn() -> T>);
+
+impl<T: FileSystem> Ops<T> {
+    /// The operations of `U`.
+    pub const fn new<U: Operations<Fs = T>>() -> Self {
+        Self(&Table::<U>::TABLE, PhantomData)
+    }
+
+    pub(super) const fn as_ptr(&self) -> *const bindings::inode_operations {
+        self.0
+    }
+}
+
+struct Table<U>(PhantomData<U>);
+
+/// The VFS calls each of these with the arguments `struct inode_operations` documents, on inodes
+/// and dentries of `U::Fs`: [`NewInode::ops`](super::NewInode::ops) takes no other table. They are
+/// valid and referenced (or reached in RCU mode, where that is said) for the duration of the call.
+impl<U: Operations> Table<U> {
+    const TABLE: bindings::inode_operations = bindings::inode_operations {
+        lookup: if U::HAS_LOOKUP { Some(Self::lookup) } else { None },
+        create: if U::HAS_CREATE { Some(Self::create) } else { None },
+        mkdir: if U::HAS_MKDIR { Some(Self::mkdir) } else { None },
+        symlink: if U::HAS_SYMLINK { Some(Self::symlink) } else { None },
+        mknod: if U::HAS_MKNOD { Some(Self::mknod) } else { None },
+        link: if U::HAS_LINK { Some(Self::link) } else { None },
+        unlink: if U::HAS_UNLINK { Some(Self::unlink) } else { None },
+        rmdir: if U::HAS_RMDIR { Some(Self::rmdir) } else { None },
+        rename: if U::HAS_RENAME { Some(Self::rename) } else { None },
+        get_link: if U::HAS_GET_LINK { Some(Self::get_link) } else { None },
+        permission: if U::HAS_PERMISSION { Some(Self::permission) } else { None },
+        setattr: if U::HAS_SETATTR { Some(Self::setattr) } else { None },
+        getattr: if U::HAS_GETATTR { Some(Self::getattr) } else { None },
+        ..pin_init::zeroed()
+    };
+
+    /// Makes `inode` that of the new name `dentry`.
+    ///
+    /// # Safety
+    ///
+    /// `dentry` must be valid, negative, and its directory locked.
+    unsafe fn instantiate(dentry: *mut bindings::dentry, inode: Option<ARef<Inode<U::Fs>>>) {
+        match inode {
+            // SAFETY: By the caller's promise; the reference to the inode goes to the dentry.
+            Some(inode) => unsafe {
+                bindings::d_instantiate(dentry, ARef::into_raw(inode).as_ptr().cast())
+            },
+            // SAFETY: By the caller's promise.
+            None => unsafe { bindings::d_drop(dentry) },
+        }
+    }
+
+    unsafe extern "C" fn lookup(
+        dir: *mut bindings::inode,
+        dentry: *mut bindings::dentry,
+        _flags: c_uint,
+    ) -> *mut bindings::dentry {
+        // SAFETY: The VFS' arguments (see above).
+        let found = unsafe { U::lookup(Inode::from_raw(dir), Dentry::from_raw(dentry)) };
+        let (data, inode) = match found {
+            Ok(found) => found,
+            Err(err) => return err.to_ptr(),
+        };
+        let inode = inode.map_or(ptr::null_mut(), |i| ARef::into_raw(i).as_ptr().cast());
+        // SAFETY: The dentry is under lookup by this task and has no data yet. The reference to
+        // the inode is passed on.
+        unsafe {
+            Dentry::<U::Fs>::from_raw(dentry).set_data(data);
+            bindings::d_splice_alias(inode, dentry)
+        }
+    }
+
+    unsafe extern "C" fn create(
+        idmap: *mut bindings::mnt_idmap,
+        dir: *mut bindings::inode,
+        dentry: *mut bindings::dentry,
+        mode: bindings::umode_t,
+    ) -> c_int {
+        from_result(|| {
+            // SAFETY: The VFS' arguments (see above); the name is new and its directory locked.
+            unsafe {
+                let inode = U::create(
+                    &mut HookContext::new(),
+                    Idmap::from_raw(idmap),
+                    Inode::from_raw(dir),
+                    Dentry::from_raw(dentry),
+                    mode,
+                )?;
+                Self::instantiate(dentry, inode);
+            }
+            Ok(0)
+        })
+    }
+
+    unsafe extern "C" fn mkdir(
+        idmap: *mut bindings::mnt_idmap,
+        dir: *mut bindings::inode,
+        dentry: *mut bindings::dentry,
+        mode: bindings::umode_t,
+    ) -> *mut bindings::dentry {
+        // SAFETY: The VFS' arguments (see above); the name is new and its directory locked.
+        let made = unsafe {
+            U::mkdir(
+                    &mut HookContext::new(),
+                Idmap::from_raw(idmap),
+                Inode::from_raw(dir),
+                Dentry::from_raw(dentry),
+                mode,
+            )
+        };
+        match made {
+            Ok(inode) => {
+                // SAFETY: As above.
+                unsafe { Self::instantiate(dentry, inode) };
+                ptr::null_mut()
+            }
+            Err(err) => err.to_ptr(),
+        }
+    }
+
+    unsafe extern "C" fn symlink(
+        idmap: *mut bindings::mnt_idmap,
+        dir: *mut bindings::inode,
+        dentry: *mut bindings::dentry,
+        target: *const c_char,
+    ) -> c_int {
+        from_result(|| {
+            // SAFETY: The VFS' arguments (see above); the name is new and its directory locked;
+            // `target` is nul-terminated.
+            unsafe {
+                let inode = U::symlink(
+                    &mut HookContext::new(),
+                    Idmap::from_raw(idmap),
+                    Inode::from_raw(dir),
+                    Dentry::from_raw(dentry),
+                    CStr::from_char_ptr(target),
+                )?;
+                Self::instantiate(dentry, inode);
+            }
+            Ok(0)
+        })
+    }
+
+    unsafe extern "C" fn mknod(
+        idmap: *mut bindings::mnt_idmap,
+        dir: *mut bindings::inode,
+        dentry: *mut bindings::dentry,
+        mode: bindings::umode_t,
+        dev: bindings::dev_t,
+    ) -> c_int {
+        from_result(|| {
+            // SAFETY: The VFS' arguments (see above); the name is new and its directory locked.
+            unsafe {
+                let inode = U::mknod(
+                    &mut HookContext::new(),
+                    Idmap::from_raw(idmap),
+                    Inode::from_raw(dir),
+                    Dentry::from_raw(dentry),
+                    mode,
+                    dev,
+                )?;
+                Self::instantiate(dentry, inode);
+            }
+            Ok(0)
+        })
+    }
+
+    unsafe extern "C" fn link(
+        old: *mut bindings::dentry,
+        dir: *mut bindings::inode,
+        dentry: *mut bindings::dentry,
+    ) -> c_int {
+        from_result(|| {
+            // SAFETY: The VFS' arguments (see above); the name is new and its directory locked.
+            unsafe {
+                let inode = U::link(
+                    &mut HookContext::new(),
+                    Dentry::from_raw(old),
+                    Inode::from_raw(dir),
+                    Dentry::from_raw(dentry),
+                )?;
+                Self::instantiate(dentry, inode);
+            }
+            Ok(0)
+        })
+    }
+
+    unsafe extern "C" fn unlink(dir: *mut bindings::inode, dentry: *mut bindings::dentry) -> c_int {
+        from_result(|| {
+            // SAFETY: The VFS' arguments (see above).
+            unsafe { U::unlink(&mut HookContext::new(), Inode::from_raw(dir), Dentry::from_raw(dentry)) }?;
+            Ok(0)
+        })
+    }
+
+    unsafe extern "C" fn rmdir(dir: *mut bindings::inode, dentry: *mut bindings::dentry) -> c_int {
+        from_result(|| {
+            // SAFETY: The VFS' arguments (see above).
+            unsafe { U::rmdir(&mut HookContext::new(), Inode::from_raw(dir), Dentry::from_raw(dentry)) }?;
+            Ok(0)
+        })
+    }
+
+    unsafe extern "C" fn rename(
+        _idmap: *mut bindings::mnt_idmap,
+        old_dir: *mut bindings::inode,
+        old: *mut bindings::dentry,
+        new_dir: *mut bindings::inode,
+        new: *mut bindings::dentry,
+        flags: c_uint,
+    ) -> c_int {
+        from_result(|| {
+            // SAFETY: The VFS' arguments (see above).
+            let rename = unsafe {
+                Rename {
+                    old_dir: Inode::from_raw(old_dir),
+                    old: Dentry::from_raw(old),
+                    new_dir: Inode::from_raw(new_dir),
+                    new: Dentry::from_raw(new),
+                    flags,
+                }
+            };
+            U::rename(&mut HookContext::new(), rename)?;
+            Ok(0)
+        })
+    }
+
+    unsafe extern "C" fn get_link(
+        dentry: *mut bindings::dentry,
+        _inode: *mut bindings::inode,
+        done: *mut bindings::delayed_call,
+    ) -> *const c_char {
+        if dentry.is_null() {
+            // RCU mode: there is no dentry to hold on to.
+            return ECHILD.to_ptr();
+        }
+        // SAFETY: The VFS' arguments (see above).
+        match unsafe { U::get_link(Dentry::from_raw(dentry)) } {
+            // SAFETY: `done` is the VFS' own, which frees the target when it is done with it.
+            Ok(target) => target.into_raw(unsafe { &mut *done }),
+            Err(err) => err.to_ptr(),
+        }
+    }
+
+    unsafe extern "C" fn permission(
+        idmap: *mut bindings::mnt_idmap,
+        inode: *mut bindings::inode,
+        mask: c_int,
+    ) -> c_int {
+        // SAFETY: The VFS' arguments (see above), perhaps reached in RCU mode.
+        match unsafe { U::permission(Idmap::from_raw(idmap), Inode::from_raw(inode), mask) } {
+            Ok(()) => 0,
+            Err(err) => err.to_errno(),
+        }
+    }
+
+    unsafe extern "C" fn setattr(
+        idmap: *mut bindings::mnt_idmap,
+        dentry: *mut bindings::dentry,
+        attr: *mut bindings::iattr,
+    ) -> c_int {
+        from_result(|| {
+            // SAFETY: The VFS' arguments (see above); `attr` is for us to change.
+            unsafe {
+                U::setattr(
+                    &mut HookContext::new(),
+                    Idmap::from_raw(idmap),
+                    Dentry::from_raw(dentry),
+                    SetAttr::from_raw(attr),
+                )
+            }?;
+            Ok(0)
+        })
+    }
+
+    unsafe extern "C" fn getattr(
+        idmap: *mut bindings::mnt_idmap,
+        path: *const bindings::path,
+        stat: *mut bindings::kstat,
+        mask: u32,
+        flags: c_uint,
+    ) -> c_int {
+        from_result(|| {
+            // SAFETY: The VFS' arguments (see above); `stat` is ours to fill.
+            unsafe {
+                U::getattr(
+                    Idmap::from_raw(idmap),
+                    Dentry::from_raw((*path).dentry),
+                    Stat::from_raw(stat),
+                    mask,
+                    flags,
+                )
+            }?;
+            Ok(0)
+        })
+    }
+}

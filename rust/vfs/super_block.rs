@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Super blocks: a mounted instance of a filesystem.
+//!
+//! C header: `include/linux/fs/super_types.h`.
+
+use crate::{
+    bindings,
+    dentry::Dentry,
+    fs::FileSystem,
+    inode::{
+        Inode,
+        NewInode, //
+    },
+    AnyFs, //
+};
+use core::{
+    marker::PhantomData,
+    ops::Deref,
+    ptr::NonNull, //
+};
+use kernel::{
+    ffi::{
+        c_int,
+        c_void, //
+    },
+    prelude::*,
+    sync::aref::ARef,
+    types::{
+        ForeignOwnable,
+        Opaque, //
+    },
+};
+
+/// A super block of the filesystem `T`, or of any filesystem.
+///
+/// # Invariants
+///
+/// Alive for as long as the reference. If `T` is a [`FileSystem`], its `s_fs_info` is a
+/// [`FileSystem::SuperData`].
+#[repr(transparent)]
+pub struct SuperBlock<T = AnyFs>(Opaque<bindings::super_block>, PhantomData<fn() -> T>);
+
+// SAFETY: Only ever borrowed; what the methods reach does not change while it is mounted.
+unsafe impl<T> Sync for SuperBlock<T> {}
+
+impl<T: FileSystem> Deref for SuperBlock<T> {
+    type Target = SuperBlock;
+
+    #[inline]
+    fn deref(&self) -> &SuperBlock {
+        // SAFETY: Same object, weaker type invariant.
+        unsafe { SuperBlock::from_raw(self.0.get()) }
+    }
+}
+
+impl<T> SuperBlock<T> {
+    /// # Safety
+    ///
+    /// `ptr` must satisfy the type invariants for `'a`.
+    #[inline]
+    pub(crate) unsafe fn from_raw<'a>(ptr: *const bindings::super_block) -> &'a Self {
+        // SAFETY: By the caller's promise; the type is a transparent wrapper.
+        unsafe { &*ptr.cast() }
+    }
+}
+
+impl SuperBlock {
+    /// The C object.
+    #[inline]
+    pub fn as_ptr(&self) -> *mut bindings::super_block {
+        self.0.get()
+    }
+}
+
+impl<T: FileSystem> SuperBlock<T> {
+    /// The filesystem's data of this instance.
+    #[inline]
+    pub fn data(&self) -> <T::SuperData as ForeignOwnable>::Borrowed<'_> {
+        // SAFETY: By the type invariant.
+        unsafe { <T::SuperData as ForeignOwnable>::borrow((*self.as_ptr()).s_fs_info) }
+    }
+
+    /// The inode with this data: the live one if there is one, or else a new one, finished by
+    /// `init`. Two values are the same data if [`ForeignOwnable::into_foreign`] gives the same
+    /// pointer.
+    ///
+    /// May sleep. `init` runs without a lock, and nobody sees the inode before it returns.
+    ///
+    /// C: `iget5_locked()`.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`, or what `init` returns.
+    pub fn inode(
+        &self,
+        data: T::InodeData,
+        init: impl FnOnce(NewInode<T>) -> Result<ARef<Inode<T>>>,
+    ) -> Result<ARef<Inode<T>>> {
+        let data = data.into_foreign();
+        let mut made = Make { data, used: false };
+        // SAFETY: The super block is valid; the callbacks get `made`, which outlives the call.
+        let inode = unsafe {
+            bindings::iget5_locked(
+                self.as_ptr(),
+                data as u64,
+                Some(Make::is_same),
+                Some(Make::set),
+                (&raw mut made).cast(),
+            )
+        };
+        let Some(inode) = NonNull::new(inode) else {
+            // SAFETY: From `into_foreign` above; no inode took it.
+            drop(unsafe { T::InodeData::from_foreign(data) });
+            return Err(ENOMEM);
+        };
+        // `set` runs once, and for the inode that is returned.
+        if made.used {
+            // SAFETY: New, ours, and `set` gave it the data.
+            return init(unsafe { NewInode::from_raw(inode) });
+        }
+        // SAFETY: From `into_foreign` above; the inode that was found has its own.
+        drop(unsafe { T::InodeData::from_foreign(data) });
+        // SAFETY: The reference is ours; it is an inode of this super block.
+        Ok(unsafe { ARef::from_raw(inode.cast()) })
+    }
+}
+
+/// What the callbacks of `iget5_locked` need.
+struct Make {
+    data: *mut c_void,
+    used: bool,
+}
+
+impl Make {
+    /// # Safety
+    ///
+    /// As `iget5_locked` calls it: a hashed inode and the `Make` passed with it.
+    unsafe extern "C" fn is_same(inode: *mut bindings::inode, make: *mut c_void) -> c_int {
+        // A comparison of addresses: the data of an inode being evicted may be gone already, and
+        // `iget5_locked` waits for such an inode and starts again.
+        // SAFETY: By the caller's promise.
+        unsafe { c_int::from((*inode).i_private == (*make.cast::<Make>()).data) }
+    }
+
+    /// # Safety
+    ///
+    /// As `iget5_locked` calls it: a new inode and the `Make` passed with it.
+    unsafe extern "C" fn set(inode: *mut bindings::inode, make: *mut c_void) -> c_int {
+        // SAFETY: By the caller's promise.
+        unsafe {
+            let make = make.cast::<Make>();
+            (*inode).i_private = (*make).data;
+            (*make).used = true;
+        }
+        0
+    }
+}
+
+/// A super block being made.
+///
+/// # Invariants
+///
+/// The current task fills the super block, and nobody else uses it.
+pub struct NewSuperBlock<'a, T: FileSystem> {
+    sb: *mut bindings::super_block,
+    _sb: PhantomData<(&'a SuperBlock, fn() -> T)>,
+}
+
+impl<'a, T: FileSystem> NewSuperBlock<'a, T> {
+    /// # Safety
+    ///
+    /// `sb` must satisfy the type invariants for `'a`.
+    pub(crate) unsafe fn from_raw(sb: *mut bindings::super_block) -> Self {
+        // INVARIANT: By the caller's promise.
+        Self {
+            sb,
+            _sb: PhantomData,
+        }
+    }
+
+    /// Takes block size, largest file size, time granularity and range, and ACL support from the
+    /// filesystem `below`, and stacks one level higher than it.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` if that would be deeper than the kernel's stacks allow.
+    pub fn stack_on(&mut self, below: &SuperBlock) -> Result {
+        let (sb, below) = (self.sb, below.as_ptr());
+        // SAFETY: By the type invariant `sb` is ours; `below` is mounted.
+        unsafe {
+            if (*below).s_stack_depth >= bindings::FILESYSTEM_MAX_STACK_DEPTH as c_int {
+                return Err(EINVAL);
+            }
+            (*sb).s_stack_depth = (*below).s_stack_depth + 1;
+            (*sb).s_blocksize = (*below).s_blocksize;
+            (*sb).s_blocksize_bits = (*below).s_blocksize_bits;
+            (*sb).s_maxbytes = (*below).s_maxbytes;
+            (*sb).s_time_gran = (*below).s_time_gran;
+            (*sb).s_time_min = (*below).s_time_min;
+            (*sb).s_time_max = (*below).s_time_max;
+            (*sb).s_flags |= (*below).s_flags & bindings::SB_POSIXACL;
+        }
+        Ok(())
+    }
+
+    /// Sets the filesystem's magic number.
+    pub fn magic(&mut self, magic: u32) {
+        // SAFETY: By the type invariant.
+        unsafe { (*self.sb).s_magic = magic as usize };
+    }
+
+    /// Lets storage managers watch files of this filesystem itself with pre-content events.
+    ///
+    /// C: `SB_I_ALLOW_HSM`.
+    pub fn allow_pre_content_events(&mut self) {
+        // SAFETY: By the type invariant.
+        unsafe { (*self.sb).s_iflags |= bindings::SB_I_ALLOW_HSM as usize };
+    }
+
+    /// Gives the super block its data, after which its inodes can be made.
+    pub(crate) fn set_data(self, data: T::SuperData) -> &'a SuperBlock<T> {
+        // SAFETY: By the type invariant; `kill_sb` of this filesystem takes the data back.
+        unsafe {
+            (*self.sb).s_fs_info = data.into_foreign();
+            SuperBlock::from_raw(self.sb)
+        }
+    }
+}
+
+/// Makes `inode` the root of its super block, remembering `data` of its dentry.
+///
+/// # Errors
+///
+/// `ENOMEM`.
+pub(crate) fn make_root<T: FileSystem>(
+    sb: &SuperBlock<T>,
+    inode: ARef<Inode<T>>,
+    data: T::DentryData,
+) -> Result {
+    // SAFETY: The reference to the inode is passed on, in case of an error too.
+    let root = unsafe { bindings::d_make_root(ARef::into_raw(inode).as_ptr().cast()) };
+    if root.is_null() {
+        return Err(ENOMEM);
+    }
+    // SAFETY: The root is new, and the super block not mounted yet.
+    unsafe {
+        Dentry::<T>::from_raw(root).set_data(data);
+        (*sb.as_ptr()).s_root = root;
+    }
+    Ok(())
+}

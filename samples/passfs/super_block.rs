@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Mounting, and what passfs remembers: of an instance the directory below and the mounter's
+//! credentials, of an inode the backing inode, of a dentry the backing dentry.
+
+use crate::{
+    dir::PassDir,
+    file::PassFile,
+    inode::{
+        PassDirInode,
+        PassFileInode,
+        PassSymlinkInode, //
+    },
+};
+use kernel::{
+    cred::Credential,
+    prelude::*,
+    seq_file::SeqFile,
+    sync::aref::ARef, //
+};
+use vfs::{
+    attr::{
+        FileType,
+        StatFs, //
+    },
+    context::Param,
+    dentry::{
+        LookupFlags,
+        Name, //
+    },
+    file,
+    fs_error,
+    inode::{
+        self,
+        NewInode, //
+    },
+    CredBuilder,
+    Dentry,
+    FileSystem,
+    FsContext,
+    Inode,
+    NewSuperBlock,
+    Path,
+    PathRef,
+    SuperBlock, //
+};
+
+/// "PASS".
+const MAGIC: u32 = 0x5041_5353;
+
+/// The filesystem type.
+pub(crate) struct PassFs;
+
+/// An instance.
+pub(crate) struct Instance {
+    /// The directory that is passed through.
+    lower: Path,
+    /// Who mounted it: on whose behalf everything below is done.
+    cred: ARef<Credential>,
+}
+
+impl Instance {
+    /// The credentials of the mounter.
+    #[inline]
+    pub(crate) fn cred(&self) -> &Credential {
+        &self.cred
+    }
+
+    /// The directory that is passed through.
+    #[inline]
+    pub(crate) fn lower(&self) -> &Path {
+        &self.lower
+    }
+}
+
+/// Where `dentry` is on the filesystem below.
+#[inline]
+pub(crate) fn backing_path(dentry: &Dentry<PassFs>) -> Result<PathRef<'_>> {
+    PathRef::new(dentry.super_block().data().lower.mount(), dentry.data()?)
+}
+
+/// The inode of `sb` that stands for the inode `backing` of the filesystem below.
+pub(crate) fn inode_for(sb: &SuperBlock<PassFs>, backing: &Inode) -> Result<ARef<Inode<PassFs>>> {
+    if backing.is_casefolded() {
+        // One file would have several names in the dentry cache.
+        return Err(EREMOTE);
+    }
+    let idmap = sb.data().lower.idmap();
+    sb.inode(backing.into(), |new: NewInode<PassFs>| {
+        new.inode().copy_attr(backing, idmap);
+        let new = new.ino(backing.ino()).times_from_below();
+        let new = match backing.file_type() {
+            FileType::Regular => new
+                .ops(inode::Ops::new::<PassFileInode>())
+                .file_ops(file::Ops::new::<PassFile>()),
+            FileType::Directory => new
+                .ops(inode::Ops::new::<PassDirInode>())
+                .file_ops(file::Ops::new::<PassDir>()),
+            FileType::Symlink => new.ops(inode::Ops::new::<PassSymlinkInode>()),
+            FileType::Special => new
+                .ops(inode::Ops::new::<PassFileInode>())
+                .special(backing),
+        };
+        Ok(new.publish())
+    })
+}
+
+/// The mount options: none of its own yet.
+#[derive(Default)]
+pub(crate) struct Options;
+
+#[vtable]
+impl FileSystem for PassFs {
+    const NAME: &'static CStr = c"passfs";
+    const PARAMS: &'static [Param<Options>] = &[];
+
+    type Options = Options;
+    type SuperData = KBox<Instance>;
+    type InodeData = ARef<Inode>;
+    type DentryData = ARef<Dentry>;
+
+    fn new_super(fc: &FsContext<Self>, sb: &mut NewSuperBlock<'_, Self>) -> Result<KBox<Instance>> {
+        let Some(source) = fc.source() else {
+            return fs_error!(fc, EINVAL, "no source: name the directory to pass through");
+        };
+        let lower = match Path::lookup_dir(source) {
+            Ok(lower) => lower,
+            Err(err) if err == ENOTDIR => {
+                return fs_error!(fc, err, "source '{}' is not a directory", source);
+            }
+            Err(err) => return fs_error!(fc, err, "cannot resolve source '{}'", source),
+        };
+        if sb.stack_on(lower.mount().super_block()).is_err() {
+            return fs_error!(fc, EINVAL, "source '{}' is stacked too deep already", source);
+        }
+        sb.magic(MAGIC);
+        sb.allow_pre_content_events();
+
+        let cred = CredBuilder::from_current()?.without_sys_resource().build();
+        Ok(KBox::new(Instance { lower, cred }, GFP_KERNEL)?)
+    }
+
+    fn root(sb: &SuperBlock<Self>) -> Result<(ARef<Inode<Self>>, ARef<Dentry>)> {
+        let lower = &sb.data().lower;
+        let inode = inode_for(sb, lower.inode().ok_or(ENOENT)?)?;
+        Ok((inode, lower.dentry().into()))
+    }
+
+    fn statfs(dentry: &Dentry<Self>, buf: &mut StatFs) -> Result {
+        vfs::with_creds(dentry.super_block().data().cred(), || {
+            backing_path(dentry)?.statfs(buf)
+        })?;
+        buf.set_type(MAGIC);
+        Ok(())
+    }
+
+    fn show_options(_sb: &SuperBlock<Self>, _m: &SeqFile) -> Result {
+        Ok(())
+    }
+
+    fn revalidate(
+        dir: &Inode<Self>,
+        name: &Name<'_>,
+        dentry: &Dentry<Self>,
+        flags: LookupFlags,
+    ) -> Result<bool> {
+        let backing = dentry.data()?;
+        if !backing.is_child(dir.data(), name) {
+            return Ok(false);
+        }
+        // Made, removed or replaced underneath?
+        let same = match (dentry.inode(), backing.inode()) {
+            (Some(inode), Some(backing)) => core::ptr::eq(inode.data(), backing),
+            (None, None) => true,
+            _ => false,
+        };
+        if !same || !backing.needs_revalidation() {
+            return Ok(same);
+        }
+        backing.revalidate(dir.data(), name, flags)
+    }
+}
