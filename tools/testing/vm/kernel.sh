@@ -18,11 +18,14 @@ root_apt() { "$BF_VM/enter" --rw "$@"; }
 
 apt_refresh() { root_apt apt-get -o APT::Sandbox::User=root update; }
 
-# kernel_newest: the newest stock kernel of the tested series that the package lists know
-kernel_newest() {
-	root_apt apt-cache pkgnames "linux-image-$TESTED_SERIES." |
-		sed -nE "s/^linux-image-([0-9.]+\+deb[0-9]+(\.[0-9]+)?-$TESTED_FLAVOUR)$/\1/p" | sort -V | tail -n 1
+# Releases of the Debian kernels that the package lists offer with headers, oldest first
+kernels_offered() {
+	root_apt apt-cache search --names-only '^linux-headers-[0-9.]+[+]deb[0-9.]+-([a-z]+-)?amd64$' |
+		sed -E 's/^linux-headers-([^ ]+) .*/\1/' | sort -V
 }
+
+# kernel_newest: the newest stock kernel of the tested series that the package lists offer
+kernel_newest() { kernels_offered | grep -E "^$TESTED_SERIES\.[0-9]+[+]deb[0-9.]+-$TESTED_FLAVOUR$" | tail -n 1 || true; }
 
 # kernel_resolve -> KVER: the one asked for, or the one resolved before, or the newest of the series
 kernel_resolve() {
@@ -48,18 +51,16 @@ kernel_resolve() {
 }
 
 # kernel_version KVER: the Debian package version that made it, or nothing
-kernel_version() { root_apt apt-cache show "linux-image-$1" 2>/dev/null | sed -n 's/^Version: //p' | head -n 1; }
+kernel_version() { root_apt apt-cache show "linux-headers-$1" 2>/dev/null | sed -n 's/^Version: //p' | head -n 1 || true; }
 
-# kernel_fetch DIR VERSION: the packages of $KVER, unpacked in DIR. apt checks hashes and keeps what is complete.
-kernel_fetch() {
-	local dir=$1 version=$2 series p debs=$BF_CACHE/downloads/$KVER
-	series=$(cut -d. -f 1-2 <<<"${KVER%%+*}")
+# fetch DIR PACKAGE=VERSION...: packages, unpacked in DIR. apt checks hashes and keeps what is complete.
+fetch() {
+	local dir=$1 p debs=$BF_CACHE/downloads/$KVER
+	shift
 	mkdir -p "$debs" "$dir/pkg"
 	cd "$debs" || return
-	root_apt apt-get -o APT::Sandbox::User=root download \
-		"linux-source-$series=$version" "linux-headers-$KVER=$version" "linux-base-$KVER=$version" \
-		"linux-modules-$KVER=$version" "linux-binary-$KVER=$version"
-	for p in *.deb; do "$BF_VM/enter" dpkg-deb -x "$p" "$dir/pkg"; done
+	root_apt apt-get -o APT::Sandbox::User=root download "$@"
+	for p; do "$BF_VM/enter" dpkg-deb -x "$(printf '%s\n' "${p%%=*}"_*.deb | tail -n 1)" "$dir/pkg"; done
 }
 
 # The stock modules a guest can use, decompressed: xz costs seconds per module under emulation.
@@ -117,17 +118,21 @@ rust_mismatch() {
 }
 
 kernel_make_all() { # VERSION
-	local dest=$BF_CACHE/kernels/$KVER tmp why
+	local dest=$BF_CACHE/kernels/$KVER version=$1 series tmp why
+	series=$(cut -d. -f 1-2 <<<"${KVER%%+*}")
 	tmp=$(begin "$dest")
 	mkdir -p "$tmp"
-	BF_HINT="is the package mirror reachable?" \
-		step "$BF_CACHE/logs/kernel-fetch.log" "fetching kernel $KVER (300 MB)" "30 s" kernel_fetch "$tmp" "$1"
-	# Checked again here, against the very configuration the packages bring, before minutes are spent on it
+	export BF_HINT="is the package mirror reachable?"
+	# The configuration first: it is small, and says whether the rest is worth fetching
+	step "$BF_CACHE/logs/kernel-fetch.log" "fetching the configuration of kernel $KVER" "2 s" fetch "$tmp" "linux-headers-$KVER=$version"
 	why=$(rust_mismatch "$tmp/pkg/usr/src/linux-headers-$KVER/.config" "$("$BF_VM/enter" rustc --version)")
 	if [[ -n $why ]]; then
 		remove "$tmp" "$BF_CACHE/downloads/$KVER"
 		die "kernel $KVER $why; choose another with KVER="
 	fi
+	step "$BF_CACHE/logs/kernel-fetch.log" "fetching kernel $KVER and its source (300 MB)" "30 s" fetch "$tmp" \
+		"linux-source-$series=$version" "linux-base-$KVER=$version" "linux-modules-$KVER=$version" "linux-binary-$KVER=$version"
+	BF_HINT=
 	step "$BF_CACHE/logs/kernel-prepare.log" "preparing the source of kernel $KVER for module builds" "2 min on 2 cores" kernel_prepare "$tmp"
 	step "$BF_CACHE/logs/kernel-modules.log" "unpacking the modules of kernel $KVER" "15 s" kernel_modules "$tmp"
 	kernel_image "$tmp"
@@ -160,7 +165,7 @@ kernel_ready() {
 				BF_HINT="is the package mirror reachable?" step "$BF_CACHE/logs/apt-update.log" "fetching package lists" "10 s" apt_refresh
 				version=$(kernel_version "$KVER")
 			fi
-			[[ -n $version ]] || die "the archive does not offer kernel $KVER; it offers: $(root_apt apt-cache pkgnames linux-image- | sed -nE 's/^linux-image-([0-9.]+\+deb.*amd64)$/\1/p' | sort -V | tail -n 6 | xargs)"
+			[[ -n $version ]] || die "the archive does not offer kernel $KVER; it offers: $(kernels_offered | tail -n 8 | xargs)"
 			need_space 5 "kernel $KVER"
 			kernel_make_all "$version"
 		)

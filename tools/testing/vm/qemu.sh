@@ -132,6 +132,8 @@ guest_run() {
 	for p in "${readers[@]}"; do wait "$p" 2>/dev/null || true; done
 	BF_CLEAN_PIDS=()
 	cp "$BF_RUN/console" "$BF_BUILD/logs/$name.kernel.log" 2>/dev/null || : >"$BF_BUILD/logs/$name.kernel.log"
+	BF_LOG_BAD=
+	"$BF_VM/logcheck" "$BF_BUILD/logs/$name.kernel.log" >&2 || BF_LOG_BAD=yes
 	rc=$(sed -n 's/^exit \([0-9]*\)$/\1/p' "$BF_RUN/status" | tail -n 1)
 	if ((qrc == 124 || qrc == 137)) && [[ -z $rc ]]; then
 		guest_died "$name" "the guest was stopped after ${TIMEOUT:-600} s (TIMEOUT= sets the limit)"
@@ -141,16 +143,16 @@ guest_run() {
 		guest_died "$name" "the guest died"
 		rc=125
 	fi
-	BF_LOG_BAD=
-	"$BF_VM/logcheck" "$BF_BUILD/logs/$name.kernel.log" >&2 || BF_LOG_BAD=yes
 	note "guest ran for $(elapsed "$start")"
 	remove "$BF_RUN"
 	return "$rc"
 }
 
 guest_died() {
-	note "the end of the kernel's log:"
-	tail -n 30 "$BF_BUILD/logs/$1.kernel.log" | tr -d '\r' | sed 's/^/    | /' >&2
+	if [[ -z $BF_LOG_BAD && -s $BF_BUILD/logs/$1.kernel.log ]]; then
+		note "the end of the kernel's log:"
+		tail -n 30 "$BF_BUILD/logs/$1.kernel.log" | tr -d '\r' | sed 's/^/    | /' >&2
+	fi
 	printf 'error: %s\n' "$2" >&2
 }
 
