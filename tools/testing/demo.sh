@@ -15,7 +15,9 @@ BF_SETUP=backing /run/bf/setup up
 show "findmnt -no SOURCE,FSTYPE,TARGET /backing"
 
 chapter "Two Rust modules on kernel $(uname -r): the library, and a stacking file system that links it"
+echo "bf-test: expect passfs: Unknown symbol" >/dev/kmsg
 if insmod /run/bf/passfs.ko 2>/dev/null; then echo "passfs loaded without its library"; exit 1; fi
+echo "bf-test: expect" >/dev/kmsg
 echo "  (passfs alone is refused: it needs backing_file)"
 show "insmod /run/bf/backing_file.ko && insmod /run/bf/passfs.ko"
 show "lsmod | grep -E '^(Module|backing_file|passfs)'"
@@ -37,7 +39,7 @@ chapter "Names, attributes, folders"
 show "mkdir /mnt/dir && mv /mnt/b /mnt/dir/c && ln -s dir/c /mnt/link && chmod 640 /mnt/dir/c && stat -c '%A %s %n' /mnt/dir/c /backing/lower/dir/c && readlink /mnt/link"
 
 chapter "mmap: a page changed through a mapping, and what /proc/self/maps says"
-cat >/tmp/mmap.py <<'PY'
+cat >/tmp/demo_mmap.py <<'PY'
 import mmap, os
 fd = os.open("/mnt/a", os.O_RDWR)
 m = mmap.mmap(fd, 65536)
@@ -46,12 +48,12 @@ print([line.split()[-1] for line in open("/proc/self/maps") if line.rstrip().end
 m.flush()
 print(open("/backing/lower/a", "rb").read()[4096:4104].decode(), "is what the backing file holds")
 PY
-show "python3 /tmp/mmap.py"
-python3 /tmp/mmap.py | grep -q '^/mnt/a is'
-python3 /tmp/mmap.py | grep -q '^via mmap is'
+show "python3 /tmp/demo_mmap.py"
+python3 /tmp/demo_mmap.py | grep -q '^/mnt/a is'
+python3 /tmp/demo_mmap.py | grep -q '^via mmap is'
 
 chapter "splice: file to pipe to file, no copy through user space"
-cat >/tmp/splice.py <<'PY'
+cat >/tmp/demo_splice.py <<'PY'
 import os
 src, dst = os.open("/mnt/a", os.O_RDONLY), os.open("/mnt/s", os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o644)
 r, w = os.pipe()
@@ -63,7 +65,7 @@ while n := os.splice(src, w, 65536):
         total += moved
 print(total, "bytes spliced")
 PY
-show "python3 /tmp/splice.py; sha256sum /mnt/a /backing/lower/s"
+show "python3 /tmp/demo_splice.py; sha256sum /mnt/a /backing/lower/s"
 same "$(sum /mnt/a)" "$(sum /backing/lower/s)"
 
 chapter "Unmount and unload"

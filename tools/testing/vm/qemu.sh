@@ -49,7 +49,7 @@ boot_files() { # CMDFILE|"" FILE...
 	for f; do cp -r "$f" "$BF_RUN/cpio/bf/"; done
 	[[ -z $cmd ]] || cp "$cmd" "$BF_RUN/cpio/bf/cmd"
 	{
-		printf 'export BF_FS=%q BF_SETUP=%q BF_BACKING=/backing/lower BF_STACK=/mnt\n' "${FS:-xfs}" "${BF_SETUP:-full}"
+		printf 'export BF_FS=%q BF_SETUP=${BF_SETUP:-%q} BF_BACKING=/backing/lower BF_STACK=/mnt\n' "${FS:-xfs}" "${BF_SETUP:-full}"
 		printf 'BF_SHARE=%q BF_TESTS=%q BF_TERM=%q BF_TTY_SIZE=%q\n' "${SHARE-}" "${BF_TESTS-}" "${TERM:-linux}" "$(stty size 2>/dev/null || true)"
 		printf '%s\n' "${BF_GUEST_ENV-}"
 	} >"$BF_RUN/cpio/bf/env"
