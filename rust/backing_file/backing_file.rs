@@ -54,6 +54,7 @@ pub use self::{
     },
     copy::Side,
     file::BackingFile,
+    mmap::MapPolicy,
     range::{
         Access,
         Range,

@@ -1,11 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Mapping a backing file.
+//! Mapping a backing file, and what its pre-content watchers see of that.
+//!
+//! `mmap` cannot wait for user space (the lock of the address space is held), and a page fault
+//! cannot either (it may happen inside freeze protection, in a `write` from the mapped memory). The
+//! VFS runs the hook of a mapping before both, but for the user file alone. So a stacking filesystem
+//! chooses a [`MapPolicy`] for backing files that are watched; for all others there is nothing to do.
+
+mod gate;
 
 use crate::{
-    context::UserFile,
+    context::{
+        Callbacks,
+        Ctx,
+        UserFile, //
+    },
+    range::{
+        Range,
+        Read, //
+    },
     BackingFile, //
 };
+use gate::Gate;
 use kernel::{
     cred::Credential,
     error::to_result,
@@ -20,22 +36,112 @@ use vfs::{
     with_creds, //
 };
 
+/// What happens when a backing file that has a pre-content watcher is mapped.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MapPolicy {
+    /// The hook runs for exactly the mapped bytes, when the `mmap` system call returns. Until it has
+    /// allowed them the mapping is closed: another thread that touches it waits; the kernel itself,
+    /// on anybody's behalf, gets `EFAULT`, so `MAP_POPULATE` populates nothing. If the hook refuses,
+    /// the mapping stays closed, in children too, and touching it raises `SIGBUS`. Bytes that
+    /// `mremap` adds are asked for when they are first touched.
+    ///
+    /// The kernel writes to the mappings of a program while it executes it, so for a file that is
+    /// opened to be executed the hook runs at open, for all of it.
+    #[default]
+    Lazy,
+    /// The hook runs at open, for all of the file, whether or not it is mapped later.
+    Fill,
+    /// A watched file cannot be mapped: `ENODEV`.
+    Refuse,
+    /// No hook runs, and mapped content may be content that was never filled. As the C code.
+    Trust,
+}
+
+impl MapPolicy {
+    const NAMES: [(&'static CStr, Self); 4] = [
+        (c"lazy", Self::Lazy),
+        (c"fill", Self::Fill),
+        (c"refuse", Self::Refuse),
+        (c"trust", Self::Trust),
+    ];
+
+    /// The policy called `name`, as in a mount option.
+    pub fn from_name(name: &CStr) -> Option<Self> {
+        let (_, policy) = Self::NAMES.iter().find(|(n, _)| *n == name)?;
+        Some(*policy)
+    }
+
+    /// What the policy is called.
+    pub fn name(self) -> &'static CStr {
+        Self::NAMES[self as usize].0
+    }
+}
+
 impl BackingFile {
+    /// Whether somebody watched this file for pre-content events when it was opened.
+    #[inline]
+    pub fn has_pre_content_watch(&self) -> bool {
+        // SAFETY: The file is valid; its mode does not change after open.
+        unsafe { bindings::file_has_pre_content_watch(self.as_ptr()) }
+    }
+
+    /// Whether it was opened to be executed.
+    #[inline]
+    fn is_for_exec(&self) -> bool {
+        self.flags() & bindings::FMODE_EXEC != 0
+    }
+
+    /// Runs the hook that `policy` wants at open, if it does. Belongs into the open operation, after
+    /// [`BackingFile::open`].
+    ///
+    /// May sleep, for as long as a listener takes.
+    ///
+    /// # Errors
+    ///
+    /// `EPERM` or another errno if a listener denies.
+    #[inline]
+    pub fn verify_open<C: Callbacks>(&self, ctx: Ctx<'_, C>, policy: MapPolicy) -> Result {
+        if !self.has_pre_content_watch() {
+            return Ok(());
+        }
+        match policy {
+            MapPolicy::Fill => {}
+            MapPolicy::Lazy if self.is_for_exec() => {}
+            _ => return Ok(()),
+        }
+        let ctx = ctx.into_raw();
+        let range = Range {
+            pos: 0,
+            // CAST: A size is not negative.
+            len: self.inode().size() as usize,
+        };
+        with_creds(ctx.cred, || {
+            self.verify::<Read>(ctx.hooks, range).map(drop)
+        })
+    }
+
     /// Makes `vma`, a mapping of the user file that is being set up, one of the backing file.
     ///
     /// The pages are the backing file's: what is written through the mapping is seen by readers of
-    /// either file. `accessed` of the callbacks is the caller's to call.
+    /// either file.
     ///
     /// The lock of the address space is held for writing, so nothing here waits for user space: no
-    /// hook can run, and none is asked for.
+    /// hook can run, and there is no [`vfs::HookContext`] to run one with.
     ///
     /// C: `backing_file_mmap()`.
     ///
     /// # Errors
     ///
-    /// `ENODEV` if the backing file cannot be mapped, `EACCES` for a shared mapping of an
-    /// append-only file or if a security module denies, or what the filesystem returns.
-    pub fn mmap(&self, cred: &Credential, user: &UserFile, vma: &VmaNew) -> Result {
+    /// `ENODEV` if the backing file cannot be mapped or `policy` refuses, `EACCES` for a shared
+    /// mapping of an append-only file or if a security module denies, `ENOMEM`, or what the
+    /// filesystem returns.
+    pub fn mmap(
+        &self,
+        cred: &Credential,
+        user: &UserFile,
+        vma: &VmaNew,
+        policy: MapPolicy,
+    ) -> Result {
         // SAFETY: The file is valid.
         if !unsafe { bindings::can_mmap_file(self.as_ptr()) } {
             return Err(ENODEV);
@@ -44,6 +150,8 @@ impl BackingFile {
         if vma.flags() & virt::flags::SHARED != 0 && self.inode().is_append_only() {
             return Err(EACCES);
         }
+        let gate = self.gate(cred, policy)?;
+
         // SAFETY: The mapping is being set up, so its file may be set; the reference to the user
         // file that this drops is not the last, `user` is borrowed.
         unsafe { bindings::vma_set_file(vma.as_ptr(), self.as_ptr()) };
@@ -54,6 +162,22 @@ impl BackingFile {
             })?;
             // SAFETY: As above, and the security modules agreed.
             to_result(unsafe { bindings::vfs_mmap(self.as_ptr(), vma.as_ptr()) })
-        })
+        })?;
+        match gate {
+            Some(gate) => gate.close(vma),
+            None => Ok(()),
+        }
+    }
+
+    /// The gate that a mapping under `policy` needs, if it needs one.
+    fn gate(&self, cred: &Credential, policy: MapPolicy) -> Result<Option<Gate>> {
+        if !self.has_pre_content_watch() {
+            return Ok(None);
+        }
+        match policy {
+            MapPolicy::Refuse => Err(ENODEV),
+            MapPolicy::Lazy if !self.is_for_exec() => Gate::new(self, cred).map(Some),
+            _ => Ok(None),
+        }
     }
 }

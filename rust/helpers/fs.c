@@ -92,3 +92,8 @@ int bf_helper_iocb_flags(struct file *file)
 {
 	return iocb_flags(file);
 }
+
+bool bf_helper_file_has_pre_content_watch(const struct file *file)
+{
+	return FMODE_FSNOTIFY_HSM(file->f_mode);
+}

@@ -35,7 +35,7 @@ pub struct Param<O> {
 
 enum Kind<O> {
     Flag(fn(&mut O)),
-    Enum(&'static [&'static CStr], fn(&mut O, usize)),
+    Value(fn(&mut O, &CStr) -> Option<()>),
 }
 
 impl<O> Param<O> {
@@ -47,15 +47,11 @@ impl<O> Param<O> {
         }
     }
 
-    /// An option with one of `values`: `name=value`. `set` gets the index of the value.
-    pub const fn one_of(
-        name: &'static CStr,
-        values: &'static [&'static CStr],
-        set: fn(&mut O, usize),
-    ) -> Self {
+    /// An option with a value: `name=value`. `set` returns `None` if the value is not one.
+    pub const fn value(name: &'static CStr, set: fn(&mut O, &CStr) -> Option<()>) -> Self {
         Self {
             name,
-            kind: Kind::Enum(values, set),
+            kind: Kind::Value(set),
         }
     }
 }
@@ -119,16 +115,15 @@ impl<T: FileSystem> FsContext<T> {
                 self.error(fmt!("option '{}' takes no value", param.name));
                 return Err(EINVAL);
             }
-            (Kind::Enum(..), None) => {
+            (Kind::Value(_), None) => {
                 self.error(fmt!("option '{}' needs a value", param.name));
                 return Err(EINVAL);
             }
-            (Kind::Enum(values, set), Some(value)) => {
-                let Some(index) = values.iter().position(|v| *v == value) else {
+            (Kind::Value(set), Some(value)) => {
+                if set(options, value).is_none() {
                     self.error(fmt!("option '{}' cannot be '{}'", param.name, value));
                     return Err(EINVAL);
-                };
-                set(options, index);
+                }
             }
         }
         Ok(())

@@ -22,7 +22,8 @@ pub struct HookContext {
 }
 
 impl HookContext {
-    /// For the operation tables of this crate, at the start of each operation and nowhere else.
+    /// For the operation tables of this crate, at the start of each operation, and for work on the
+    /// way back to user mode.
     #[inline]
     pub(crate) fn new() -> Self {
         Self {

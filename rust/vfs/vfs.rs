@@ -41,6 +41,7 @@ pub mod inode;
 mod mount;
 mod path;
 mod super_block;
+pub mod task_work;
 
 pub use self::{
     context::FsContext,

@@ -73,6 +73,10 @@ impl Operations for PassFile {
         let instance = inode.super_block().data();
         let path = backing_path(file.dentry())?;
         let backing = BackingFile::open(hooks, file, &path, instance.cred())?;
+        backing.verify_open(
+            Ctx::<()>::new(hooks, instance.cred()),
+            instance.map_policy(),
+        )?;
         inode.copy_attr(backing.inode(), backing.idmap());
         Ok(backing)
     }
@@ -138,7 +142,9 @@ impl Operations for PassFile {
     }
 
     fn mmap(file: &OpenFile<Self>, vma: &VmaNew) -> Result {
-        file.data().mmap(cred(file), UserFile::new(file), vma)
+        let policy = file.inode().super_block().data().map_policy();
+        file.data()
+            .mmap(cred(file), UserFile::new(file), vma, policy)
     }
 
     fn fsync(file: &OpenFile<Self>, start: Offset, end: Offset, datasync: bool) -> Result {

@@ -12,10 +12,12 @@ use crate::{
         PassSymlinkInode, //
     },
 };
+use backing_file::MapPolicy;
 use kernel::{
     cred::Credential,
     prelude::*,
     seq_file::SeqFile,
+    seq_print,
     sync::aref::ARef, //
 };
 use vfs::{
@@ -57,6 +59,7 @@ pub(crate) struct Instance {
     lower: Path,
     /// Who mounted it: on whose behalf everything below is done.
     cred: ARef<Credential>,
+    options: Options,
 }
 
 impl Instance {
@@ -64,6 +67,12 @@ impl Instance {
     #[inline]
     pub(crate) fn cred(&self) -> &Credential {
         &self.cred
+    }
+
+    /// What happens when a watched backing file is mapped.
+    #[inline]
+    pub(crate) fn map_policy(&self) -> MapPolicy {
+        self.options.mmap
     }
 
     /// The directory that is passed through.
@@ -105,14 +114,20 @@ pub(crate) fn inode_for(sb: &SuperBlock<PassFs>, backing: &Inode) -> Result<ARef
     })
 }
 
-/// The mount options: none of its own yet.
-#[derive(Default)]
-pub(crate) struct Options;
+/// The mount options.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Options {
+    /// `mmap=`: what happens when a backing file with a pre-content watcher is mapped.
+    mmap: MapPolicy,
+}
 
 #[vtable]
 impl FileSystem for PassFs {
     const NAME: &'static CStr = c"passfs";
-    const PARAMS: &'static [Param<Options>] = &[];
+    const PARAMS: &'static [Param<Options>] = &[Param::value(c"mmap", |options, name| {
+        options.mmap = MapPolicy::from_name(name)?;
+        Some(())
+    })];
 
     type Options = Options;
     type SuperData = KBox<Instance>;
@@ -137,7 +152,7 @@ impl FileSystem for PassFs {
         sb.allow_pre_content_events();
 
         let cred = CredBuilder::from_current()?.without_sys_resource().build();
-        Ok(KBox::new(Instance { lower, cred }, GFP_KERNEL)?)
+        Ok(KBox::new(Instance { lower, cred, options: *fc.options() }, GFP_KERNEL)?)
     }
 
     fn root(sb: &SuperBlock<Self>) -> Result<(ARef<Inode<Self>>, ARef<Dentry>)> {
@@ -154,7 +169,11 @@ impl FileSystem for PassFs {
         Ok(())
     }
 
-    fn show_options(_sb: &SuperBlock<Self>, _m: &SeqFile) -> Result {
+    fn show_options(sb: &SuperBlock<Self>, m: &SeqFile) -> Result {
+        let policy = sb.data().options.mmap;
+        if policy != MapPolicy::default() {
+            seq_print!(m, ",mmap={}", policy.name());
+        }
         Ok(())
     }
 
