@@ -210,7 +210,11 @@ pub(crate) unsafe fn write(
     // request is queued.
     let request = unsafe {
         init_completion_queue(UserFile::from_raw((*user_iocb).ki_filp))?;
-        Request::new(backing, user_iocb, flags.bits() | bindings::IOCB_WRITE as i32)
+        Request::new(
+            backing,
+            user_iocb,
+            flags.bits() | bindings::IOCB_WRITE as i32,
+        )
     };
     let end_write = ctx.end_write;
     let request = Arc::pin_init(

@@ -109,8 +109,16 @@ impl<'a, C: Callbacks> Ctx<'a, C> {
             raw: RawCtx {
                 hooks,
                 cred,
-                accessed: if C::HAS_ACCESSED { Some(C::accessed) } else { None },
-                end_write: if C::HAS_END_WRITE { Some(C::end_write) } else { None },
+                accessed: if C::HAS_ACCESSED {
+                    Some(C::accessed)
+                } else {
+                    None
+                },
+                end_write: if C::HAS_END_WRITE {
+                    Some(C::end_write)
+                } else {
+                    None
+                },
             },
             _callbacks: PhantomData,
         }

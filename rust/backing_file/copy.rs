@@ -141,8 +141,7 @@ fn copy<C: Callbacks>(
     let ret = with_creds(ctx.cred, || unsafe {
         match how {
             How::Copy { flags } => {
-                bindings::vfs_copy_file_range(f, from.pos, t, to.pos, len as usize, flags)
-                    as Offset
+                bindings::vfs_copy_file_range(f, from.pos, t, to.pos, len as usize, flags) as Offset
             }
             How::Clone { flags } => {
                 bindings::vfs_clone_file_range(f, from.pos, t, to.pos, len, flags)

@@ -21,6 +21,7 @@ use vfs::{
     bindings,
     file::Opening,
     with_creds,
+    Dentry,
     HookContext,
     Idmap,
     Inode,
@@ -95,12 +96,7 @@ impl BackingFile {
             inode.permission(path.idmap(), flags::access_mask(flags))?;
             // SAFETY: `user` and `path` are valid, and `path` is positive.
             from_err_ptr(unsafe {
-                bindings::backing_file_open(
-                    user.as_ptr(),
-                    flags as _,
-                    path.as_ptr(),
-                    cred.as_ptr(),
-                )
+                bindings::backing_file_open(user.as_ptr(), flags as _, path.as_ptr(), cred.as_ptr())
             })
         })?;
         // SAFETY: Just opened; the reference is ours.
@@ -108,6 +104,63 @@ impl BackingFile {
         let file: ARef<Self> = unsafe { ARef::from_raw(NonNull::new_unchecked(file.cast())) };
         user.allow_what(&file.file);
         Ok(file)
+    }
+
+    /// Makes a file without a name in the directory `parent`, with permissions `mode`, for the user
+    /// file `user`, which is in its own `O_TMPFILE` open.
+    ///
+    /// As [`BackingFile::open`]. Unlike the C function it records the outermost user path, and makes
+    /// no fsnotify events if the user file makes none.
+    ///
+    /// C: `backing_tmpfile_open()`.
+    ///
+    /// # Errors
+    ///
+    /// `EACCES`, `EOPNOTSUPP` if the filesystem has no such files, `ENOSPC`, `EDQUOT`, `EROFS`,
+    /// `ENFILE`, `ENOMEM`, or what the filesystem returns.
+    pub fn tmpfile<T>(
+        _hooks: &mut HookContext,
+        user: &Opening<'_, T>,
+        parent: &Path,
+        mode: u16,
+        cred: &Credential,
+    ) -> Result<ARef<Self>> {
+        parent.inode().ok_or(ENOENT)?;
+        let flags = user.flags();
+        let file = with_creds(cred, || {
+            // SAFETY: `user` and `parent` are valid, and `parent` is positive.
+            from_err_ptr(unsafe {
+                bindings::backing_tmpfile_open(
+                    user.as_ptr(),
+                    flags as _,
+                    parent.as_ptr(),
+                    mode,
+                    cred.as_ptr(),
+                )
+            })
+        })?;
+        // SAFETY: The file is new and nobody else's; the user path it recorded has references of its
+        // own, that are given back for those of the right one.
+        unsafe {
+            let right = bindings::file_user_path(user.as_ptr());
+            let wrong = *bindings::backing_file_user_path(file);
+            bindings::path_get(right);
+            bindings::backing_file_set_user_path(file, right);
+            bindings::path_put(&wrong);
+            bindings::follow_nonotify(file, user.as_ptr());
+        }
+        // SAFETY: Just opened; the reference is ours.
+        // INVARIANT: `backing_tmpfile_open` returns a backing file, with the user path set above.
+        let file: ARef<Self> = unsafe { ARef::from_raw(NonNull::new_unchecked(file.cast())) };
+        user.clear_open_flags();
+        user.allow_what(&file.file);
+        Ok(file)
+    }
+
+    /// The backing dentry.
+    pub fn dentry(&self) -> &Dentry {
+        // SAFETY: A file keeps its path.
+        unsafe { Dentry::from_raw((*self.as_ptr()).__bindgen_anon_1.f_path.dentry) }
     }
 
     /// The C object.

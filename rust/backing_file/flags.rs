@@ -119,7 +119,8 @@ impl BackingFile {
     #[cold]
     fn change_flags(&self, flags: u32, mask: u32) -> Result {
         let file = self.as_ptr();
-        if (flags ^ self.flags()) & mask & bindings::O_APPEND != 0 && self.inode().is_append_only() {
+        if (flags ^ self.flags()) & mask & bindings::O_APPEND != 0 && self.inode().is_append_only()
+        {
             return Err(EPERM);
         }
         if flags & bindings::O_DIRECT != 0 && !self.can_direct() {

@@ -115,9 +115,7 @@ impl BackingFile {
             // CAST: A size is not negative.
             len: self.inode().size() as usize,
         };
-        with_creds(ctx.cred, || {
-            self.verify::<Read>(ctx.hooks, range).map(drop)
-        })
+        with_creds(ctx.cred, || self.verify::<Read>(ctx.hooks, range).map(drop))
     }
 
     /// Makes `vma`, a mapping of the user file that is being set up, one of the backing file.

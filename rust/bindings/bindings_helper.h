@@ -9,19 +9,27 @@
 
 #include <linux/backing-file.h>
 #include <linux/fadvise.h>
+#include <linux/fileattr.h>
 #include <linux/filelock.h>
 #include <linux/fs.h>
 #include <linux/fs_context.h>
 #include <linux/fs_stack.h>
 #include <linux/mount.h>
 #include <linux/namei.h>
+#include <linux/posix_acl.h>
+#include <linux/posix_acl_xattr.h>
 #include <linux/splice.h>
 #include <linux/statfs.h>
 #include <linux/xattr.h>
 
 #include "../helpers/helpers.c"
 
+/* Exported to modules, but declared in fs/internal.h. */
+void backing_file_set_user_path(struct file *f, const struct path *path);
+
 /* bindgen does not see through casts: `bindings_generated.rs` drops the prefix. */
+const int RUST_CONST_HELPER_ACL_TYPE_ACCESS = ACL_TYPE_ACCESS;
+const int RUST_CONST_HELPER_ACL_TYPE_DEFAULT = ACL_TYPE_DEFAULT;
 const int RUST_CONST_HELPER_IOCB_APPEND = IOCB_APPEND;
 const int RUST_CONST_HELPER_IOCB_ATOMIC = IOCB_ATOMIC;
 const int RUST_CONST_HELPER_IOCB_DSYNC = IOCB_DSYNC;
@@ -32,6 +40,7 @@ const fmode_t RUST_CONST_HELPER_FMODE_BACKING = FMODE_BACKING;
 const fmode_t RUST_CONST_HELPER_FMODE_CAN_ATOMIC_WRITE = FMODE_CAN_ATOMIC_WRITE;
 const fmode_t RUST_CONST_HELPER_FMODE_CAN_ODIRECT = FMODE_CAN_ODIRECT;
 const fmode_t RUST_CONST_HELPER_FMODE_EXEC = FMODE_EXEC;
+const fmode_t RUST_CONST_HELPER_FMODE_OPENED = FMODE_OPENED;
 const fmode_t RUST_CONST_HELPER_FMODE_NOWAIT = FMODE_NOWAIT;
 const unsigned int RUST_CONST_HELPER_DCACHE_OP_REVALIDATE = DCACHE_OP_REVALIDATE;
 const u32 RUST_CONST_HELPER_I_CTIME_QUERIED = I_CTIME_QUERIED;

@@ -97,3 +97,19 @@ bool bf_helper_file_has_pre_content_watch(const struct file *file)
 {
 	return FMODE_FSNOTIFY_HSM(file->f_mode);
 }
+
+const struct path *bf_helper_file_user_path(const struct file *file)
+{
+	return file_user_path(file);
+}
+
+void bf_helper_follow_nonotify(struct file *file, const struct file *user_file)
+{
+	if (FMODE_FSNOTIFY_NONE(user_file->f_mode))
+		file_set_fsnotify_mode(file, FMODE_NONOTIFY);
+}
+
+bool bf_helper_inode_group_is_current(struct mnt_idmap *idmap, const struct inode *inode)
+{
+	return in_group_or_capable(idmap, inode, i_gid_into_vfsgid(idmap, inode));
+}

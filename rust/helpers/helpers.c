@@ -12,3 +12,4 @@
 #include "fs.c"
 #include "mm.c"
 #include "mount.c"
+#include "posix_acl.c"

@@ -97,6 +97,15 @@ impl SetAttr {
         unsafe { &*self.0.get() }
     }
 
+    /// A change that takes the set-group-id bit away and nothing else.
+    pub fn kill_sgid() -> Self {
+        let attr = bindings::iattr {
+            ia_valid: bindings::ATTR_KILL_SGID,
+            ..pin_init::zeroed()
+        };
+        Self(Opaque::new(attr))
+    }
+
     /// Checks that the current task may make this change to `dentry`, as the VFS would for a
     /// filesystem without attributes of its own. The inode's lock must be held.
     ///

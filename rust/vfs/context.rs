@@ -170,8 +170,8 @@ impl<T: FileSystem> Table<T> {
             // SAFETY: A valid parameter: the key is nul-terminated, and so is a string value.
             let (fc, key, value) = unsafe {
                 let value = (*param).__bindgen_anon_1.string;
-                let is_string =
-                    (*param).type_() == bindings::fs_value_type_fs_value_is_string && !value.is_null();
+                let is_string = (*param).type_() == bindings::fs_value_type_fs_value_is_string
+                    && !value.is_null();
                 (
                     FsContext::<T>::from_raw(fc),
                     CStr::from_char_ptr((*param).key),

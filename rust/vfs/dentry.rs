@@ -205,8 +205,7 @@ impl Dentry {
             return Ok(true);
         };
         // SAFETY: As the path walk calls it: the arguments are valid, and `flags` are its own.
-        let ret =
-            unsafe { revalidate(dir.as_ptr(), name.as_ptr(), self.as_ptr(), flags.as_raw()) };
+        let ret = unsafe { revalidate(dir.as_ptr(), name.as_ptr(), self.as_ptr(), flags.as_raw()) };
         kernel::error::to_result(ret)?;
         Ok(ret != 0)
     }

@@ -56,11 +56,7 @@ pub fn lookup(parent: &Path, name: &Name<'_>) -> Result<ARef<Dentry>> {
     let mut name = unsafe { *name.as_ptr() };
     // SAFETY: All arguments are valid, and `parent` is positive or the call fails.
     let dentry = from_err_ptr(unsafe {
-        bindings::lookup_one_unlocked(
-            parent.idmap().as_ptr(),
-            &mut name,
-            parent.dentry().as_ptr(),
-        )
+        bindings::lookup_one_unlocked(parent.idmap().as_ptr(), &mut name, parent.dentry().as_ptr())
     })?;
     // SAFETY: On success the reference is ours, and a dentry is never null.
     Ok(unsafe { ARef::from_raw(ptr::NonNull::new_unchecked(dentry.cast())) })
@@ -245,12 +241,7 @@ impl<'a> Removing<'a> {
     pub fn unlink(self) -> Result {
         // SAFETY: By the invariants of `DirOp`.
         to_result(unsafe {
-            bindings::vfs_unlink(
-                self.0.idmap(),
-                self.0.dir(),
-                self.0.dentry,
-                ptr::null_mut(),
-            )
+            bindings::vfs_unlink(self.0.idmap(), self.0.dir(), self.0.dentry, ptr::null_mut())
         })
     }
 
@@ -262,12 +253,7 @@ impl<'a> Removing<'a> {
     pub fn rmdir(self) -> Result {
         // SAFETY: By the invariants of `DirOp`.
         to_result(unsafe {
-            bindings::vfs_rmdir(
-                self.0.idmap(),
-                self.0.dir(),
-                self.0.dentry,
-                ptr::null_mut(),
-            )
+            bindings::vfs_rmdir(self.0.idmap(), self.0.dir(), self.0.dentry, ptr::null_mut())
         })
     }
 }
@@ -323,8 +309,9 @@ pub fn get_link(path: PathRef<'_>) -> Result<LinkTarget<'_>> {
     path.inode().ok_or(ENOENT)?;
     let mut done = bindings::delayed_call::default();
     // SAFETY: The dentry is valid and positive, and `done` is writable.
-    let target =
-        from_err_ptr(unsafe { bindings::vfs_get_link(path.dentry().as_ptr(), &mut done) }.cast_mut())?;
+    let target = from_err_ptr(
+        unsafe { bindings::vfs_get_link(path.dentry().as_ptr(), &mut done) }.cast_mut(),
+    )?;
     // INVARIANT: Valid until `done` is called, which happens on drop or by the VFS.
     Ok(LinkTarget {
         target,
@@ -346,10 +333,7 @@ pub struct LinkTarget<'a> {
 
 impl LinkTarget<'_> {
     /// Hands the text to the VFS, which frees it when it has followed the link.
-    pub(crate) fn into_raw(
-        self,
-        done: &mut bindings::delayed_call,
-    ) -> *const kernel::ffi::c_char {
+    pub(crate) fn into_raw(self, done: &mut bindings::delayed_call) -> *const kernel::ffi::c_char {
         let this = core::mem::ManuallyDrop::new(self);
         *done = this.done;
         this.target

@@ -154,9 +154,8 @@ impl<'a, T> Opening<'a, T> {
     /// Lets the file do what `below` can: direct I/O, atomic writes, and I/O that fails instead of
     /// sleeping.
     pub fn allow_what(&self, below: &LocalFile) {
-        const INHERITED: u32 = bindings::FMODE_CAN_ODIRECT
-            | bindings::FMODE_CAN_ATOMIC_WRITE
-            | bindings::FMODE_NOWAIT;
+        const INHERITED: u32 =
+            bindings::FMODE_CAN_ODIRECT | bindings::FMODE_CAN_ATOMIC_WRITE | bindings::FMODE_NOWAIT;
         // SAFETY: By the type invariant nobody else uses the file yet; `below` is open, so its mode
         // does not change.
         unsafe {

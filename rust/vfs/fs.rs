@@ -17,14 +17,19 @@ use crate::{
         LookupFlags,
         Name, //
     },
+    hooks::HookContext,
     inode::Inode,
     super_block::{
         NewSuperBlock,
         SuperBlock, //
     },
+    xattr::Buffer,
     RcuRelease, //
 };
-use core::marker::PhantomData;
+use core::{
+    marker::PhantomData,
+    ptr, //
+};
 use kernel::{
     error::{
         from_result,
@@ -32,8 +37,10 @@ use kernel::{
         VTABLE_DEFAULT_ERROR, //
     },
     ffi::{
+        c_char,
         c_int,
-        c_uint, //
+        c_uint,
+        c_void, //
     },
     module::this_module,
     prelude::*,
@@ -76,10 +83,8 @@ pub trait FileSystem: Sized + 'static {
     /// # Errors
     ///
     /// Any; a message for the user goes to `fc` first.
-    fn new_super(
-        fc: &FsContext<Self>,
-        sb: &mut NewSuperBlock<'_, Self>,
-    ) -> Result<Self::SuperData>;
+    fn new_super(fc: &FsContext<Self>, sb: &mut NewSuperBlock<'_, Self>)
+        -> Result<Self::SuperData>;
 
     /// Makes the root of a new instance: its inode and the data of its dentry.
     ///
@@ -104,6 +109,23 @@ pub trait FileSystem: Sized + 'static {
 
     /// Prints the options that are not the default, each with a comma before it.
     fn show_options(_sb: &SuperBlock<Self>, _m: &SeqFile) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Reads the extended attribute `name` of a file, any but the access control lists.
+    fn getxattr(_dentry: &Dentry<Self>, _name: &CStr, _buffer: Buffer<'_>) -> Result<usize> {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Sets (or without value: removes) the extended attribute `name` of a file, whose inode is
+    /// locked. `flags` are `XATTR_*`.
+    fn setxattr(
+        _hooks: &mut HookContext,
+        _dentry: &Dentry<Self>,
+        _name: &CStr,
+        _value: Option<&[u8]>,
+        _flags: i32,
+    ) -> Result {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
@@ -182,6 +204,12 @@ impl<T: FileSystem> PinnedDrop for Registration<T> {
     }
 }
 
+/// Handlers of extended attributes, up to a null pointer.
+struct XattrTable([*const bindings::xattr_handler; 2]);
+
+// SAFETY: The handlers are constant.
+unsafe impl Sync for XattrTable {}
+
 /// The tables of a filesystem type and the functions in them. The VFS calls these with the
 /// arguments their C documentation names, on objects of `T`.
 pub(crate) struct Table<T>(PhantomData<T>);
@@ -189,17 +217,51 @@ pub(crate) struct Table<T>(PhantomData<T>);
 impl<T: FileSystem> Table<T> {
     const SUPER: bindings::super_operations = bindings::super_operations {
         evict_inode: Some(Self::evict_inode),
-        statfs: if T::HAS_STATFS { Some(Self::statfs) } else { None },
-        show_options: if T::HAS_SHOW_OPTIONS { Some(Self::show_options) } else { None },
-        sync_fs: if T::HAS_SYNC { Some(Self::sync_fs) } else { None },
+        statfs: if T::HAS_STATFS {
+            Some(Self::statfs)
+        } else {
+            None
+        },
+        show_options: if T::HAS_SHOW_OPTIONS {
+            Some(Self::show_options)
+        } else {
+            None
+        },
+        sync_fs: if T::HAS_SYNC {
+            Some(Self::sync_fs)
+        } else {
+            None
+        },
         ..pin_init::zeroed()
     };
 
     const DENTRY: bindings::dentry_operations = bindings::dentry_operations {
-        d_revalidate: if T::HAS_REVALIDATE { Some(Self::d_revalidate) } else { None },
+        d_revalidate: if T::HAS_REVALIDATE {
+            Some(Self::d_revalidate)
+        } else {
+            None
+        },
         d_release: Some(Self::d_release),
         ..pin_init::zeroed()
     };
+
+    /// One handler, for names of every prefix.
+    const XATTR: bindings::xattr_handler = bindings::xattr_handler {
+        prefix: c"".as_ptr().cast(),
+        get: if T::HAS_GETXATTR {
+            Some(Self::getxattr)
+        } else {
+            None
+        },
+        set: if T::HAS_SETXATTR {
+            Some(Self::setxattr)
+        } else {
+            None
+        },
+        ..pin_init::zeroed()
+    };
+
+    const XATTR_TABLE: &'static XattrTable = &XattrTable([&Self::XATTR, ptr::null()]);
 
     /// Fills a new super block, for `get_tree_nodev`.
     ///
@@ -216,6 +278,9 @@ impl<T: FileSystem> Table<T> {
             // SAFETY: The super block is ours; the tables are static.
             unsafe {
                 (*sb).s_op = &Self::SUPER;
+                if T::HAS_GETXATTR {
+                    (*sb).s_xattr = (&raw const (*Self::XATTR_TABLE).0).cast();
+                }
                 bindings::set_default_d_op(sb, &Self::DENTRY);
             }
             let data = T::new_super(fc, &mut new)?;
@@ -288,6 +353,56 @@ impl<T: FileSystem> Table<T> {
         from_result(|| {
             // SAFETY: The root of a mounted instance, and a file that only this task writes to.
             unsafe { T::show_options(SuperBlock::from_raw((*root).d_sb), SeqFile::from_raw(m)) }?;
+            Ok(0)
+        })
+    }
+
+    unsafe extern "C" fn getxattr(
+        _handler: *const bindings::xattr_handler,
+        dentry: *mut bindings::dentry,
+        _inode: *mut bindings::inode,
+        name: *const c_char,
+        buffer: *mut c_void,
+        size: usize,
+    ) -> c_int {
+        from_result(|| {
+            // SAFETY: A referenced dentry, a nul-terminated name, and room for `size` bytes.
+            let size = unsafe {
+                T::getxattr(
+                    Dentry::from_raw(dentry),
+                    CStr::from_char_ptr(name),
+                    Buffer::from_raw(buffer, size),
+                )
+            }?;
+            // CAST: No value is larger than XATTR_SIZE_MAX.
+            Ok(size as c_int)
+        })
+    }
+
+    unsafe extern "C" fn setxattr(
+        _handler: *const bindings::xattr_handler,
+        _idmap: *mut bindings::mnt_idmap,
+        dentry: *mut bindings::dentry,
+        _inode: *mut bindings::inode,
+        name: *const c_char,
+        value: *const c_void,
+        size: usize,
+        flags: c_int,
+    ) -> c_int {
+        from_result(|| {
+            // SAFETY: A referenced dentry, a nul-terminated name, and a value of `size` bytes, if
+            // it is not null.
+            unsafe {
+                let value = (!value.is_null())
+                    .then(|| core::slice::from_raw_parts(value.cast::<u8>(), size));
+                T::setxattr(
+                    &mut HookContext::new(),
+                    Dentry::from_raw(dentry),
+                    CStr::from_char_ptr(name),
+                    value,
+                    flags,
+                )
+            }?;
             Ok(0)
         })
     }

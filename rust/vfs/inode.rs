@@ -4,12 +4,15 @@
 //!
 //! C header: `include/linux/fs.h`.
 
+mod attributes;
 mod ops;
 
+pub use self::attributes::Attributes;
 pub use self::ops::{
     Operations,
     Ops,
-    Rename, //
+    Rename,
+    Tmpfile, //
 };
 
 use crate::{
@@ -180,6 +183,23 @@ impl Inode {
     /// Whether names in this directory are compared without regard to case.
     pub fn is_casefolded(&self) -> bool {
         self.flags() & bindings::S_CASEFOLD != 0
+    }
+
+    /// Whether the current task owns the file, as seen through `idmap`, or may act as its owner.
+    ///
+    /// C: `inode_owner_or_capable()`.
+    pub fn is_owned_by_current(&self, idmap: &Idmap) -> bool {
+        // SAFETY: Both are valid.
+        unsafe { bindings::inode_owner_or_capable(idmap.as_ptr(), self.as_ptr()) }
+    }
+
+    /// Whether a change of the permissions by the current task takes the set-group-id bit away.
+    ///
+    /// C: `in_group_or_capable()`.
+    pub fn loses_sgid(&self, idmap: &Idmap) -> bool {
+        // SAFETY: Both are valid.
+        u32::from(self.mode()) & bindings::S_ISGID != 0
+            && !unsafe { bindings::inode_group_is_current(idmap.as_ptr(), self.as_ptr()) }
     }
 
     /// Locks the inode exclusively. May sleep.
@@ -364,6 +384,16 @@ impl<T: FileSystem> NewInode<T> {
     pub fn times_from_below(self) -> Self {
         // SAFETY: By the type invariant nobody else uses the inode.
         unsafe { (*self.raw()).i_flags |= bindings::S_NOATIME | bindings::S_NOCMTIME };
+        self
+    }
+
+    /// Leaves access control lists to the backing inode, which has them in memory.
+    ///
+    /// C: `ACL_DONT_CACHE`.
+    #[must_use]
+    pub fn acl_from_below(self) -> Self {
+        // SAFETY: By the type invariant nobody else uses the inode.
+        unsafe { bindings::inode_do_not_cache_acl(self.raw()) };
         self
     }
 

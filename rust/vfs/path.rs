@@ -120,9 +120,7 @@ impl Path {
     pub fn getattr(&self, stat: &mut Stat, mask: u32, flags: u32) -> Result {
         self.inode().ok_or(ENOENT)?;
         // SAFETY: The path is valid and has an inode; `stat` is writable.
-        to_result(unsafe {
-            bindings::vfs_getattr_nosec(self.as_ptr(), stat.as_ptr(), mask, flags)
-        })
+        to_result(unsafe { bindings::vfs_getattr_nosec(self.as_ptr(), stat.as_ptr(), mask, flags) })
     }
 
     /// Reads the usage figures of the filesystem into `buf`. May sleep.

@@ -29,6 +29,7 @@
 #[path = "../bindings/bindings.rs"]
 pub mod bindings;
 
+pub mod acl;
 pub mod attr;
 pub mod context;
 mod cred;
@@ -42,6 +43,7 @@ mod mount;
 mod path;
 mod super_block;
 pub mod task_work;
+pub mod xattr;
 
 pub use self::{
     context::FsContext,

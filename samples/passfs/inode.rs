@@ -7,16 +7,26 @@
 //! with the task's own credentials and the attributes that a passfs inode shares with its backing
 //! inode.
 
-use crate::super_block::{
-    backing_path,
-    inode_for,
-    PassFs, //
+use crate::{
+    file::PassFile,
+    super_block::{
+        backing_path,
+        inode_for,
+        PassFs, //
+    },
 };
+use backing_file::BackingFile;
 use kernel::{
+    cred::Credential,
     prelude::*,
     sync::aref::ARef, //
 };
 use vfs::{
+    acl::{
+        AclType,
+        FoundAcl,
+        NewAcl, //
+    },
     attr::{
         SetAttr,
         Stat, //
@@ -28,16 +38,25 @@ use vfs::{
         LinkTarget,
         Removing, //
     },
+    file::Opening,
     inode::{
+        Attributes,
         Operations,
-        Rename, //
+        Rename,
+        Tmpfile, //
     },
     with_creds,
+    xattr::{
+        Buffer,
+        FileAttr, //
+    },
     CredBuilder,
     Dentry,
     HookContext,
     Idmap,
-    Inode, //
+    Inode,
+    MountWrite,
+    Path, //
 };
 
 /// Operations of a directory's inode.
@@ -54,6 +73,13 @@ fn refresh(inode: &Inode<PassFs>) {
     inode.copy_attr(inode.data(), inode.super_block().data().lower().idmap());
 }
 
+/// Credentials to create something in `dir` with: the mounter's, but it belongs to the task.
+fn creator(idmap: &Idmap, dir: &Inode<PassFs>) -> Result<ARef<Credential>> {
+    let mounter = dir.super_block().data().cred();
+    let cred = with_creds(mounter, CredBuilder::from_current)?;
+    Ok(cred.creating_as_current(idmap, dir).build())
+}
+
 /// Makes a name below with `make`, for the current task, and returns its inode.
 fn make(
     hooks: &mut HookContext,
@@ -63,8 +89,7 @@ fn make(
     make: impl FnOnce(Creating<'_>) -> Result<Option<ARef<Dentry>>>,
 ) -> Result<Option<ARef<Inode<PassFs>>>> {
     let instance = dir.super_block().data();
-    let cred = with_creds(instance.cred(), CredBuilder::from_current)?;
-    let cred = cred.creating_as_current(idmap, dir).build();
+    let cred = creator(idmap, dir)?;
     let (parent, child) = (dentry.locked_parent().data()?, dentry.data()?);
 
     let made = with_creds(&cred, || {
@@ -102,50 +127,127 @@ fn remove(
     Ok(())
 }
 
-fn permission(idmap: &Idmap, inode: &Inode<PassFs>, mask: i32) -> Result {
-    let backing = inode.data();
-    let instance = inode.super_block().data();
-    let below = instance.lower().idmap();
-    // The task with its own credentials, as of now; then the mounter with his.
-    inode.refresh_owner_and_mode(backing, below);
-    inode.generic_permission(idmap, mask)?;
-    with_creds(instance.cred(), || backing.permission(below, mask))
+/// Attributes, the same way for every kind of file.
+pub(crate) struct PassAttributes;
+
+#[vtable]
+impl Attributes for PassAttributes {
+    type Fs = PassFs;
+
+    fn permission(idmap: &Idmap, inode: &Inode<PassFs>, mask: i32) -> Result {
+        let backing = inode.data();
+        let instance = inode.super_block().data();
+        let below = instance.lower().idmap();
+        // The task with its own credentials, as of now; then the mounter with his.
+        inode.refresh_owner_and_mode(backing, below);
+        inode.generic_permission(idmap, mask)?;
+        with_creds(instance.cred(), || backing.permission(below, mask))
+    }
+
+    fn getattr(
+        idmap: &Idmap,
+        dentry: &Dentry<PassFs>,
+        stat: &mut Stat,
+        mask: u32,
+        flags: u32,
+    ) -> Result {
+        let inode = dentry.inode().ok_or(ENOENT)?;
+        with_creds(cred(dentry), || {
+            backing_path(dentry)?.getattr(stat, mask, flags)
+        })?;
+        stat.restack(inode, idmap);
+        Ok(())
+    }
+
+    fn setattr(
+        hooks: &mut HookContext,
+        idmap: &Idmap,
+        dentry: &Dentry<PassFs>,
+        attr: &mut SetAttr,
+    ) -> Result {
+        let inode = dentry.inode().ok_or(ENOENT)?;
+        attr.prepare(idmap, dentry)?;
+        attr.restack(idmap, inode);
+        let path = backing_path(dentry)?;
+        let result = backing_file::set_attributes(hooks, cred(dentry), &path, attr);
+        refresh(inode);
+        result
+    }
+
+    fn get_inode_acl(inode: &Inode<PassFs>, kind: AclType, rcu: bool) -> FoundAcl {
+        with_creds(inode.super_block().data().cred(), || {
+            inode.data().find_acl(kind, rcu)
+        })
+    }
+
+    fn get_acl(dentry: &Dentry<PassFs>, kind: AclType) -> FoundAcl {
+        match backing_path(dentry) {
+            Ok(path) => with_creds(cred(dentry), || path.find_acl(kind)),
+            Err(err) => FoundAcl::error(err),
+        }
+    }
+
+    fn set_acl(
+        hooks: &mut HookContext,
+        idmap: &Idmap,
+        dentry: &Dentry<PassFs>,
+        acl: NewAcl<'_>,
+        kind: AclType,
+    ) -> Result {
+        let inode = dentry.inode().ok_or(ENOENT)?;
+        if !inode.is_owned_by_current(idmap) {
+            return Err(EPERM);
+        }
+        // Below, the mounter sets it, who may keep the bit; the task may not.
+        if kind == AclType::Access && inode.loses_sgid(idmap) {
+            Self::setattr(hooks, idmap, dentry, &mut SetAttr::kill_sgid())?;
+        }
+        change(hooks, dentry, |path, write| path.set_acl(write, kind, acl))
+    }
+
+    fn listxattr(dentry: &Dentry<PassFs>, buffer: Buffer<'_>) -> Result<usize> {
+        with_creds(cred(dentry), || backing_path(dentry)?.listxattr(buffer))
+    }
+
+    fn fileattr_get(dentry: &Dentry<PassFs>, attr: &mut FileAttr) -> Result {
+        with_creds(cred(dentry), || backing_path(dentry)?.fileattr(attr))
+    }
+
+    fn fileattr_set(
+        hooks: &mut HookContext,
+        dentry: &Dentry<PassFs>,
+        attr: &mut FileAttr,
+    ) -> Result {
+        change(hooks, dentry, |path, write| path.set_fileattr(write, attr))
+    }
 }
 
-fn getattr(
-    idmap: &Idmap,
-    dentry: &Dentry<PassFs>,
-    stat: &mut Stat,
-    mask: u32,
-    flags: u32,
-) -> Result {
-    let inode = dentry.inode().ok_or(ENOENT)?;
-    with_creds(inode.super_block().data().cred(), || {
-        backing_path(dentry)?.getattr(stat, mask, flags)
-    })?;
-    stat.restack(inode, idmap);
-    Ok(())
+/// On whose behalf the filesystem below is accessed.
+fn cred(dentry: &Dentry<PassFs>) -> &Credential {
+    dentry.super_block().data().cred()
 }
 
-fn setattr(
+/// Changes the file below with `change`.
+pub(crate) fn change(
     hooks: &mut HookContext,
-    idmap: &Idmap,
     dentry: &Dentry<PassFs>,
-    attr: &mut SetAttr,
+    change: impl FnOnce(&Path, &MountWrite<'_>) -> Result,
 ) -> Result {
-    let inode = dentry.inode().ok_or(ENOENT)?;
-    attr.prepare(idmap, dentry)?;
-    attr.restack(idmap, inode);
-    let cred = inode.super_block().data().cred();
     let path = backing_path(dentry)?;
-    let result = backing_file::set_attributes(hooks, cred, &path, attr);
-    refresh(inode);
+    let result = with_creds(cred(dentry), || {
+        change(&path, &path.mount().want_write(hooks)?)
+    });
+    if let Some(inode) = dentry.inode() {
+        refresh(inode);
+    }
     result
 }
 
 #[vtable]
 impl Operations for PassDirInode {
     type Fs = PassFs;
+    type Attributes = PassAttributes;
+    type File = PassFile;
 
     fn lookup(
         dir: &Inode<PassFs>,
@@ -228,6 +330,23 @@ impl Operations for PassDirInode {
         Ok(Some(inode.into()))
     }
 
+    fn tmpfile(
+        hooks: &mut HookContext,
+        idmap: &Idmap,
+        dir: &Inode<PassFs>,
+        file: &Opening<'_, PassFs>,
+        mode: u16,
+    ) -> Result<Tmpfile<Self>> {
+        let cred = creator(idmap, dir)?;
+        let parent = backing_path(file.dentry().locked_parent())?;
+        let backing = BackingFile::tmpfile(hooks, file, &parent, mode, &cred)?;
+        Ok(Tmpfile {
+            dentry: backing.dentry().into(),
+            inode: inode_for(dir.super_block(), backing.inode())?,
+            file: backing,
+        })
+    }
+
     fn unlink(hooks: &mut HookContext, dir: &Inode<PassFs>, dentry: &Dentry<PassFs>) -> Result {
         remove(hooks, dir, dentry, |name| name.unlink())
     }
@@ -257,89 +376,24 @@ impl Operations for PassDirInode {
         }
         Ok(())
     }
-
-    fn permission(idmap: &Idmap, inode: &Inode<PassFs>, mask: i32) -> Result {
-        permission(idmap, inode, mask)
-    }
-
-    fn setattr(
-        hooks: &mut HookContext,
-        idmap: &Idmap,
-        dentry: &Dentry<PassFs>,
-        attr: &mut SetAttr,
-    ) -> Result {
-        setattr(hooks, idmap, dentry, attr)
-    }
-
-    fn getattr(
-        idmap: &Idmap,
-        dentry: &Dentry<PassFs>,
-        stat: &mut Stat,
-        mask: u32,
-        flags: u32,
-    ) -> Result {
-        getattr(idmap, dentry, stat, mask, flags)
-    }
 }
 
 #[vtable]
 impl Operations for PassFileInode {
     type Fs = PassFs;
-
-    fn permission(idmap: &Idmap, inode: &Inode<PassFs>, mask: i32) -> Result {
-        permission(idmap, inode, mask)
-    }
-
-    fn setattr(
-        hooks: &mut HookContext,
-        idmap: &Idmap,
-        dentry: &Dentry<PassFs>,
-        attr: &mut SetAttr,
-    ) -> Result {
-        setattr(hooks, idmap, dentry, attr)
-    }
-
-    fn getattr(
-        idmap: &Idmap,
-        dentry: &Dentry<PassFs>,
-        stat: &mut Stat,
-        mask: u32,
-        flags: u32,
-    ) -> Result {
-        getattr(idmap, dentry, stat, mask, flags)
-    }
+    type Attributes = PassAttributes;
+    type File = PassFile;
 }
 
 #[vtable]
 impl Operations for PassSymlinkInode {
     type Fs = PassFs;
+    type Attributes = PassAttributes;
+    type File = PassFile;
 
     fn get_link(dentry: &Dentry<PassFs>) -> Result<LinkTarget<'_>> {
         with_creds(dentry.super_block().data().cred(), || {
             dirop::get_link(backing_path(dentry)?)
         })
-    }
-
-    fn permission(idmap: &Idmap, inode: &Inode<PassFs>, mask: i32) -> Result {
-        permission(idmap, inode, mask)
-    }
-
-    fn setattr(
-        hooks: &mut HookContext,
-        idmap: &Idmap,
-        dentry: &Dentry<PassFs>,
-        attr: &mut SetAttr,
-    ) -> Result {
-        setattr(hooks, idmap, dentry, attr)
-    }
-
-    fn getattr(
-        idmap: &Idmap,
-        dentry: &Dentry<PassFs>,
-        stat: &mut Stat,
-        mask: u32,
-        flags: u32,
-    ) -> Result {
-        getattr(idmap, dentry, stat, mask, flags)
     }
 }

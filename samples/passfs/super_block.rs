@@ -7,6 +7,7 @@ use crate::{
     dir::PassDir,
     file::PassFile,
     inode::{
+        change,
         PassDirInode,
         PassFileInode,
         PassSymlinkInode, //
@@ -36,10 +37,12 @@ use vfs::{
         self,
         NewInode, //
     },
+    xattr::Buffer,
     CredBuilder,
     Dentry,
     FileSystem,
     FsContext,
+    HookContext,
     Inode,
     NewSuperBlock,
     Path,
@@ -97,7 +100,7 @@ pub(crate) fn inode_for(sb: &SuperBlock<PassFs>, backing: &Inode) -> Result<ARef
     let idmap = sb.data().lower.idmap();
     sb.inode(backing.into(), |new: NewInode<PassFs>| {
         new.inode().copy_attr(backing, idmap);
-        let new = new.ino(backing.ino()).times_from_below();
+        let new = new.ino(backing.ino()).times_from_below().acl_from_below();
         let new = match backing.file_type() {
             FileType::Regular => new
                 .ops(inode::Ops::new::<PassFileInode>())
@@ -106,9 +109,7 @@ pub(crate) fn inode_for(sb: &SuperBlock<PassFs>, backing: &Inode) -> Result<ARef
                 .ops(inode::Ops::new::<PassDirInode>())
                 .file_ops(file::Ops::new::<PassDir>()),
             FileType::Symlink => new.ops(inode::Ops::new::<PassSymlinkInode>()),
-            FileType::Special => new
-                .ops(inode::Ops::new::<PassFileInode>())
-                .special(backing),
+            FileType::Special => new.ops(inode::Ops::new::<PassFileInode>()).special(backing),
         };
         Ok(new.publish())
     })
@@ -146,13 +147,25 @@ impl FileSystem for PassFs {
             Err(err) => return fs_error!(fc, err, "cannot resolve source '{}'", source),
         };
         if sb.stack_on(lower.mount().super_block()).is_err() {
-            return fs_error!(fc, EINVAL, "source '{}' is stacked too deep already", source);
+            return fs_error!(
+                fc,
+                EINVAL,
+                "source '{}' is stacked too deep already",
+                source
+            );
         }
         sb.magic(MAGIC);
         sb.allow_pre_content_events();
 
         let cred = CredBuilder::from_current()?.without_sys_resource().build();
-        Ok(KBox::new(Instance { lower, cred, options: *fc.options() }, GFP_KERNEL)?)
+        Ok(KBox::new(
+            Instance {
+                lower,
+                cred,
+                options: *fc.options(),
+            },
+            GFP_KERNEL,
+        )?)
     }
 
     fn root(sb: &SuperBlock<Self>) -> Result<(ARef<Inode<Self>>, ARef<Dentry>)> {
@@ -175,6 +188,24 @@ impl FileSystem for PassFs {
             seq_print!(m, ",mmap={}", policy.name());
         }
         Ok(())
+    }
+
+    fn getxattr(dentry: &Dentry<Self>, name: &CStr, buffer: Buffer<'_>) -> Result<usize> {
+        vfs::with_creds(dentry.super_block().data().cred(), || {
+            backing_path(dentry)?.getxattr(name, buffer)
+        })
+    }
+
+    fn setxattr(
+        hooks: &mut HookContext,
+        dentry: &Dentry<Self>,
+        name: &CStr,
+        value: Option<&[u8]>,
+        flags: i32,
+    ) -> Result {
+        change(hooks, dentry, |path, write| {
+            path.setxattr(write, name, value, flags)
+        })
     }
 
     fn revalidate(

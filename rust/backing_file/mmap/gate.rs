@@ -38,8 +38,7 @@ use kernel::{
         c_ulong, //
     },
     mm::virt::VmaNew,
-    new_condvar,
-    new_mutex,
+    new_condvar, new_mutex,
     page::{
         PAGE_SHIFT,
         PAGE_SIZE, //
@@ -218,9 +217,7 @@ impl Inner {
         drop(asking);
 
         let answer = with_creds(&self.cred, || {
-            self.backing
-                .verify::<Read>(hooks, pages.range())
-                .map(drop)
+            self.backing.verify::<Read>(hooks, pages.range()).map(drop)
         });
 
         match answer {
@@ -243,7 +240,10 @@ impl Inner {
         // owns a reference.
         unsafe {
             let inner = kernel::container_of!(
-                (*vma).vm_ops.cast_mut().cast::<UnsafeCell<bindings::vm_operations_struct>>(),
+                (*vma)
+                    .vm_ops
+                    .cast_mut()
+                    .cast::<UnsafeCell<bindings::vm_operations_struct>>(),
                 Self,
                 ops
             );
@@ -261,11 +261,17 @@ impl Inner {
     /// # Safety
     ///
     /// `vmf` must be the fault being handled.
-    unsafe fn fault_on_closed(this: &Arc<Self>, vmf: *mut bindings::vm_fault) -> bindings::vm_fault_t {
+    unsafe fn fault_on_closed(
+        this: &Arc<Self>,
+        vmf: *mut bindings::vm_fault,
+    ) -> bindings::vm_fault_t {
         // SAFETY: By the caller's promise.
         let (from_user, pages) = unsafe {
             let pages = Pages::of((*vmf).__bindgen_anon_1.vma);
-            ((*vmf).flags & bindings::fault_flag_FAULT_FLAG_USER != 0, pages)
+            (
+                (*vmf).flags & bindings::fault_flag_FAULT_FLAG_USER != 0,
+                pages,
+            )
         };
         let answer = if !from_user || this.refused.load(Ordering::Acquire) {
             bindings::vm_fault_reason_VM_FAULT_SIGBUS

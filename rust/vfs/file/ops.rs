@@ -56,7 +56,11 @@ pub trait Operations: Sized {
     const LEASES: bool = false;
 
     /// Opens: returns the private data.
-    fn open(hooks: &mut HookContext, inode: &Inode<Self::Fs>, file: &Opening<'_, Self::Fs>) -> Result<Self::Data>;
+    fn open(
+        hooks: &mut HookContext,
+        inode: &Inode<Self::Fs>,
+        file: &Opening<'_, Self::Fs>,
+    ) -> Result<Self::Data>;
 
     /// Closes, when the last reference to the file is gone.
     fn release(data: Self::Data) {
@@ -64,7 +68,12 @@ pub trait Operations: Sized {
     }
 
     /// Moves the position of the file and returns the new one.
-    fn llseek(_hooks: &mut HookContext, _file: &OpenFile<Self>, _offset: Offset, _whence: i32) -> Result<Offset> {
+    fn llseek(
+        _hooks: &mut HookContext,
+        _file: &OpenFile<Self>,
+        _offset: Offset,
+        _whence: i32,
+    ) -> Result<Offset> {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
@@ -132,12 +141,24 @@ pub trait Operations: Sized {
     }
 
     /// Allocates, punches, moves or zeroes `len` bytes at `offset`; `mode` is `FALLOC_FL_*`.
-    fn fallocate(_hooks: &mut HookContext, _file: &OpenFile<Self>, _mode: i32, _offset: Offset, _len: Offset) -> Result {
+    fn fallocate(
+        _hooks: &mut HookContext,
+        _file: &OpenFile<Self>,
+        _mode: i32,
+        _offset: Offset,
+        _len: Offset,
+    ) -> Result {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
     /// Takes advice (`POSIX_FADV_*`) on the use of `len` bytes at `offset`; 0 means to the end.
-    fn fadvise(_hooks: &mut HookContext, _file: &OpenFile<Self>, _offset: Offset, _len: Offset, _advice: i32) -> Result {
+    fn fadvise(
+        _hooks: &mut HookContext,
+        _file: &OpenFile<Self>,
+        _offset: Offset,
+        _len: Offset,
+        _advice: i32,
+    ) -> Result {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
@@ -165,7 +186,11 @@ pub trait Operations: Sized {
     }
 
     /// Emits directory entries. The directory's inode is locked, for reading.
-    fn iterate_shared(_hooks: &mut HookContext, _file: &OpenFile<Self>, _ctx: &mut DirContext) -> Result {
+    fn iterate_shared(
+        _hooks: &mut HookContext,
+        _file: &OpenFile<Self>,
+        _ctx: &mut DirContext,
+    ) -> Result {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 }
@@ -206,20 +231,72 @@ impl<O: Operations> Table<O> {
         owner: this_module::<O::OwnerModule>().as_ptr(),
         open: Some(Self::open),
         release: Some(Self::release),
-        llseek: if O::HAS_LLSEEK { Some(Self::llseek) } else { None },
-        read_iter: if O::HAS_READ_ITER { Some(Self::read_iter) } else { None },
-        write_iter: if O::HAS_WRITE_ITER { Some(Self::write_iter) } else { None },
-        splice_read: if O::HAS_SPLICE_READ { Some(Self::splice_read) } else { None },
-        splice_write: if O::HAS_SPLICE_WRITE { Some(Self::splice_write) } else { None },
+        llseek: if O::HAS_LLSEEK {
+            Some(Self::llseek)
+        } else {
+            None
+        },
+        read_iter: if O::HAS_READ_ITER {
+            Some(Self::read_iter)
+        } else {
+            None
+        },
+        write_iter: if O::HAS_WRITE_ITER {
+            Some(Self::write_iter)
+        } else {
+            None
+        },
+        splice_read: if O::HAS_SPLICE_READ {
+            Some(Self::splice_read)
+        } else {
+            None
+        },
+        splice_write: if O::HAS_SPLICE_WRITE {
+            Some(Self::splice_write)
+        } else {
+            None
+        },
         mmap: if O::HAS_MMAP { Some(Self::mmap) } else { None },
-        fsync: if O::HAS_FSYNC { Some(Self::fsync) } else { None },
-        flush: if O::HAS_FLUSH { Some(Self::flush) } else { None },
-        fallocate: if O::HAS_FALLOCATE { Some(Self::fallocate) } else { None },
-        fadvise: if O::HAS_FADVISE { Some(Self::fadvise) } else { None },
-        copy_file_range: if O::HAS_COPY_FILE_RANGE { Some(Self::copy_file_range) } else { None },
-        remap_file_range: if O::HAS_REMAP_FILE_RANGE { Some(Self::remap_file_range) } else { None },
-        iterate_shared: if O::HAS_ITERATE_SHARED { Some(Self::iterate_shared) } else { None },
-        setlease: if O::LEASES { Some(bindings::generic_setlease) } else { None },
+        fsync: if O::HAS_FSYNC {
+            Some(Self::fsync)
+        } else {
+            None
+        },
+        flush: if O::HAS_FLUSH {
+            Some(Self::flush)
+        } else {
+            None
+        },
+        fallocate: if O::HAS_FALLOCATE {
+            Some(Self::fallocate)
+        } else {
+            None
+        },
+        fadvise: if O::HAS_FADVISE {
+            Some(Self::fadvise)
+        } else {
+            None
+        },
+        copy_file_range: if O::HAS_COPY_FILE_RANGE {
+            Some(Self::copy_file_range)
+        } else {
+            None
+        },
+        remap_file_range: if O::HAS_REMAP_FILE_RANGE {
+            Some(Self::remap_file_range)
+        } else {
+            None
+        },
+        iterate_shared: if O::HAS_ITERATE_SHARED {
+            Some(Self::iterate_shared)
+        } else {
+            None
+        },
+        setlease: if O::LEASES {
+            Some(bindings::generic_setlease)
+        } else {
+            None
+        },
         ..pin_init::zeroed()
     };
 
@@ -227,7 +304,11 @@ impl<O: Operations> Table<O> {
         from_result(|| {
             // SAFETY: The VFS' arguments (see above), for a file that is being opened.
             unsafe {
-                let data = O::open(&mut HookContext::new(), Inode::from_raw(inode), &Opening::from_raw(file))?;
+                let data = O::open(
+                    &mut HookContext::new(),
+                    Inode::from_raw(inode),
+                    &Opening::from_raw(file),
+                )?;
                 (*file).private_data = data.into_foreign();
             }
             Ok(0)
@@ -246,7 +327,12 @@ impl<O: Operations> Table<O> {
         whence: c_int,
     ) -> Offset {
         // SAFETY: The VFS' arguments (see above).
-        match O::llseek(&mut HookContext::new(), unsafe { OpenFile::from_raw(file) }, offset, whence) {
+        match O::llseek(
+            &mut HookContext::new(),
+            unsafe { OpenFile::from_raw(file) },
+            offset,
+            whence,
+        ) {
             Ok(pos) => pos,
             Err(err) => err.to_errno().into(),
         }
@@ -337,12 +423,20 @@ impl<O: Operations> Table<O> {
         datasync: c_int,
     ) -> c_int {
         // SAFETY: The VFS' arguments (see above).
-        errno(O::fsync(unsafe { OpenFile::from_raw(file) }, start, end, datasync != 0))
+        errno(O::fsync(
+            unsafe { OpenFile::from_raw(file) },
+            start,
+            end,
+            datasync != 0,
+        ))
     }
 
     unsafe extern "C" fn flush(file: *mut bindings::file, owner: bindings::fl_owner_t) -> c_int {
         // SAFETY: The VFS' arguments (see above).
-        errno(O::flush(unsafe { OpenFile::from_raw(file) }, FlushOwner(owner)))
+        errno(O::flush(
+            unsafe { OpenFile::from_raw(file) },
+            FlushOwner(owner),
+        ))
     }
 
     unsafe extern "C" fn fallocate(
@@ -352,7 +446,13 @@ impl<O: Operations> Table<O> {
         len: Offset,
     ) -> c_long {
         // SAFETY: The VFS' arguments (see above).
-        errno(O::fallocate(&mut HookContext::new(), unsafe { OpenFile::from_raw(file) }, mode, offset, len)) as c_long
+        errno(O::fallocate(
+            &mut HookContext::new(),
+            unsafe { OpenFile::from_raw(file) },
+            mode,
+            offset,
+            len,
+        )) as c_long
     }
 
     unsafe extern "C" fn fadvise(
@@ -362,7 +462,13 @@ impl<O: Operations> Table<O> {
         advice: c_int,
     ) -> c_int {
         // SAFETY: The VFS' arguments (see above).
-        errno(O::fadvise(&mut HookContext::new(), unsafe { OpenFile::from_raw(file) }, offset, len, advice))
+        errno(O::fadvise(
+            &mut HookContext::new(),
+            unsafe { OpenFile::from_raw(file) },
+            offset,
+            len,
+            advice,
+        ))
     }
 
     unsafe extern "C" fn copy_file_range(
@@ -379,7 +485,13 @@ impl<O: Operations> Table<O> {
             return EXDEV.to_errno() as isize;
         };
         let hooks = &mut HookContext::new();
-        size(O::copy_file_range(hooks, (from, pos_from), (to, pos_to), len, flags))
+        size(O::copy_file_range(
+            hooks,
+            (from, pos_from),
+            (to, pos_to),
+            len,
+            flags,
+        ))
     }
 
     unsafe extern "C" fn remap_file_range(
@@ -394,10 +506,15 @@ impl<O: Operations> Table<O> {
         let from = unsafe { OpenFile::<O>::from_raw(from) };
         // SAFETY: As above; `to` is of the same super block, but may be a file of another kind.
         let to = from.same_operations(unsafe { LocalFile::from_raw_file(to) });
-        match to
-            .ok_or(EINVAL)
-            .and_then(|to| O::remap_file_range(&mut HookContext::new(), (from, pos_from), (to, pos_to), len, flags))
-        {
+        match to.ok_or(EINVAL).and_then(|to| {
+            O::remap_file_range(
+                &mut HookContext::new(),
+                (from, pos_from),
+                (to, pos_to),
+                len,
+                flags,
+            )
+        }) {
             Ok(len) => len,
             Err(err) => err.to_errno().into(),
         }
@@ -408,7 +525,13 @@ impl<O: Operations> Table<O> {
         ctx: *mut bindings::dir_context,
     ) -> c_int {
         // SAFETY: The VFS' arguments (see above).
-        errno(unsafe { O::iterate_shared(&mut HookContext::new(), OpenFile::from_raw(file), DirContext::from_raw(ctx)) })
+        errno(unsafe {
+            O::iterate_shared(
+                &mut HookContext::new(),
+                OpenFile::from_raw(file),
+                DirContext::from_raw(ctx),
+            )
+        })
     }
 }
 

@@ -2,15 +2,21 @@
 
 //! The operations of an inode, and the table made of them.
 
-use super::Inode;
-use crate::{
-    attr::{
-        SetAttr,
-        Stat, //
+use super::{
+    attributes::{
+        self,
+        Attributes, //
     },
+    Inode, //
+};
+use crate::{
     bindings,
     dentry::Dentry,
     dirop::LinkTarget,
+    file::{
+        self,
+        Opening, //
+    },
     fs::FileSystem,
     hooks::HookContext,
     mount::Idmap, //
@@ -30,7 +36,8 @@ use kernel::{
         c_uint, //
     },
     prelude::*,
-    sync::aref::ARef, //
+    sync::aref::ARef,
+    types::ForeignOwnable, //
 };
 
 /// The two names of a rename, in the stacking filesystem.
@@ -49,6 +56,16 @@ pub struct Rename<'a, T: FileSystem> {
     pub flags: u32,
 }
 
+/// A file without a name, just made and opened.
+pub struct Tmpfile<U: Operations> {
+    /// What its dentry remembers.
+    pub dentry: <U::Fs as FileSystem>::DentryData,
+    /// Its inode, with [`Operations::File`] as file operations.
+    pub inode: ARef<Inode<U::Fs>>,
+    /// The private data of the open file.
+    pub file: <U::File as file::Operations>::Data,
+}
+
 /// What an inode can do. An operation that is left out is one the file does not have.
 ///
 /// Unless it says otherwise, an operation may sleep, and runs with the credentials of the task.
@@ -58,6 +75,12 @@ pub struct Rename<'a, T: FileSystem> {
 pub trait Operations: Sized {
     /// The filesystem whose inodes these are.
     type Fs: FileSystem;
+
+    /// What can be done with the attributes of the inode.
+    type Attributes: Attributes<Fs = Self::Fs>;
+
+    /// The operations of its regular files, which [`Operations::tmpfile`] opens.
+    type File: file::Operations<Fs = Self::Fs>;
 
     /// Looks up the name of `dentry` in `dir`: what to remember of the name, and its inode if it
     /// exists.
@@ -128,12 +151,20 @@ pub trait Operations: Sized {
     }
 
     /// Removes the name of a file, whose inode is locked as well.
-    fn unlink(_hooks: &mut HookContext, _dir: &Inode<Self::Fs>, _dentry: &Dentry<Self::Fs>) -> Result {
+    fn unlink(
+        _hooks: &mut HookContext,
+        _dir: &Inode<Self::Fs>,
+        _dentry: &Dentry<Self::Fs>,
+    ) -> Result {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
     /// Removes a directory, whose inode is locked as well.
-    fn rmdir(_hooks: &mut HookContext, _dir: &Inode<Self::Fs>, _dentry: &Dentry<Self::Fs>) -> Result {
+    fn rmdir(
+        _hooks: &mut HookContext,
+        _dir: &Inode<Self::Fs>,
+        _dentry: &Dentry<Self::Fs>,
+    ) -> Result {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
@@ -147,27 +178,14 @@ pub trait Operations: Sized {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
-    /// Whether the task may access the inode in the ways of `mask` (`MAY_*`).
-    ///
-    /// With `MAY_NOT_BLOCK` in `mask` it runs in RCU mode: it may not sleep, and returns `ECHILD`
-    /// if it cannot tell.
-    fn permission(_idmap: &Idmap, _inode: &Inode<Self::Fs>, _mask: i32) -> Result {
-        build_error!(VTABLE_DEFAULT_ERROR)
-    }
-
-    /// Changes attributes. The inode is locked.
-    fn setattr(_hooks: &mut HookContext, _idmap: &Idmap, _dentry: &Dentry<Self::Fs>, _attr: &mut SetAttr) -> Result {
-        build_error!(VTABLE_DEFAULT_ERROR)
-    }
-
-    /// Reads the attributes in `mask` (`STATX_*`); `flags` are the `AT_STATX_*` of the caller.
-    fn getattr(
+    /// Makes a file without a name, and opens it as `file`. Its dentry has no data yet.
+    fn tmpfile(
+        _hooks: &mut HookContext,
         _idmap: &Idmap,
-        _dentry: &Dentry<Self::Fs>,
-        _stat: &mut Stat,
-        _mask: u32,
-        _flags: u32,
-    ) -> Result {
+        _dir: &Inode<Self::Fs>,
+        _file: &Opening<'_, Self::Fs>,
+        _mode: u16,
+    ) -> Result<Tmpfile<Self>> {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 }
@@ -193,20 +211,58 @@ struct Table<U>(PhantomData<U>);
 /// valid and referenced (or reached in RCU mode, where that is said) for the duration of the call.
 impl<U: Operations> Table<U> {
     const TABLE: bindings::inode_operations = bindings::inode_operations {
-        lookup: if U::HAS_LOOKUP { Some(Self::lookup) } else { None },
-        create: if U::HAS_CREATE { Some(Self::create) } else { None },
-        mkdir: if U::HAS_MKDIR { Some(Self::mkdir) } else { None },
-        symlink: if U::HAS_SYMLINK { Some(Self::symlink) } else { None },
-        mknod: if U::HAS_MKNOD { Some(Self::mknod) } else { None },
+        lookup: if U::HAS_LOOKUP {
+            Some(Self::lookup)
+        } else {
+            None
+        },
+        create: if U::HAS_CREATE {
+            Some(Self::create)
+        } else {
+            None
+        },
+        mkdir: if U::HAS_MKDIR {
+            Some(Self::mkdir)
+        } else {
+            None
+        },
+        symlink: if U::HAS_SYMLINK {
+            Some(Self::symlink)
+        } else {
+            None
+        },
+        mknod: if U::HAS_MKNOD {
+            Some(Self::mknod)
+        } else {
+            None
+        },
         link: if U::HAS_LINK { Some(Self::link) } else { None },
-        unlink: if U::HAS_UNLINK { Some(Self::unlink) } else { None },
-        rmdir: if U::HAS_RMDIR { Some(Self::rmdir) } else { None },
-        rename: if U::HAS_RENAME { Some(Self::rename) } else { None },
-        get_link: if U::HAS_GET_LINK { Some(Self::get_link) } else { None },
-        permission: if U::HAS_PERMISSION { Some(Self::permission) } else { None },
-        setattr: if U::HAS_SETATTR { Some(Self::setattr) } else { None },
-        getattr: if U::HAS_GETATTR { Some(Self::getattr) } else { None },
-        ..pin_init::zeroed()
+        unlink: if U::HAS_UNLINK {
+            Some(Self::unlink)
+        } else {
+            None
+        },
+        rmdir: if U::HAS_RMDIR {
+            Some(Self::rmdir)
+        } else {
+            None
+        },
+        rename: if U::HAS_RENAME {
+            Some(Self::rename)
+        } else {
+            None
+        },
+        get_link: if U::HAS_GET_LINK {
+            Some(Self::get_link)
+        } else {
+            None
+        },
+        tmpfile: if U::HAS_TMPFILE {
+            Some(Self::tmpfile)
+        } else {
+            None
+        },
+        ..attributes::Table::<U::Attributes>::TABLE
     };
 
     /// Makes `inode` that of the new name `dentry`.
@@ -276,7 +332,7 @@ impl<U: Operations> Table<U> {
         // SAFETY: The VFS' arguments (see above); the name is new and its directory locked.
         let made = unsafe {
             U::mkdir(
-                    &mut HookContext::new(),
+                &mut HookContext::new(),
                 Idmap::from_raw(idmap),
                 Inode::from_raw(dir),
                 Dentry::from_raw(dentry),
@@ -363,7 +419,13 @@ impl<U: Operations> Table<U> {
     unsafe extern "C" fn unlink(dir: *mut bindings::inode, dentry: *mut bindings::dentry) -> c_int {
         from_result(|| {
             // SAFETY: The VFS' arguments (see above).
-            unsafe { U::unlink(&mut HookContext::new(), Inode::from_raw(dir), Dentry::from_raw(dentry)) }?;
+            unsafe {
+                U::unlink(
+                    &mut HookContext::new(),
+                    Inode::from_raw(dir),
+                    Dentry::from_raw(dentry),
+                )
+            }?;
             Ok(0)
         })
     }
@@ -371,7 +433,13 @@ impl<U: Operations> Table<U> {
     unsafe extern "C" fn rmdir(dir: *mut bindings::inode, dentry: *mut bindings::dentry) -> c_int {
         from_result(|| {
             // SAFETY: The VFS' arguments (see above).
-            unsafe { U::rmdir(&mut HookContext::new(), Inode::from_raw(dir), Dentry::from_raw(dentry)) }?;
+            unsafe {
+                U::rmdir(
+                    &mut HookContext::new(),
+                    Inode::from_raw(dir),
+                    Dentry::from_raw(dentry),
+                )
+            }?;
             Ok(0)
         })
     }
@@ -417,56 +485,50 @@ impl<U: Operations> Table<U> {
         }
     }
 
-    unsafe extern "C" fn permission(
+    unsafe extern "C" fn tmpfile(
         idmap: *mut bindings::mnt_idmap,
-        inode: *mut bindings::inode,
-        mask: c_int,
-    ) -> c_int {
-        // SAFETY: The VFS' arguments (see above), perhaps reached in RCU mode.
-        match unsafe { U::permission(Idmap::from_raw(idmap), Inode::from_raw(inode), mask) } {
-            Ok(()) => 0,
-            Err(err) => err.to_errno(),
-        }
-    }
-
-    unsafe extern "C" fn setattr(
-        idmap: *mut bindings::mnt_idmap,
-        dentry: *mut bindings::dentry,
-        attr: *mut bindings::iattr,
+        dir: *mut bindings::inode,
+        file: *mut bindings::file,
+        mode: bindings::umode_t,
     ) -> c_int {
         from_result(|| {
-            // SAFETY: The VFS' arguments (see above); `attr` is for us to change.
+            // SAFETY: The VFS' arguments (see above), for a file that is being opened and whose
+            // dentry is new and this task's alone.
             unsafe {
-                U::setattr(
+                let made = U::tmpfile(
                     &mut HookContext::new(),
                     Idmap::from_raw(idmap),
-                    Dentry::from_raw(dentry),
-                    SetAttr::from_raw(attr),
-                )
-            }?;
-            Ok(0)
+                    Inode::from_raw(dir),
+                    &Opening::from_raw(file),
+                    mode,
+                )?;
+                if (*made.inode.as_ptr()).__bindgen_anon_3.i_fop
+                    != file::Ops::new::<U::File>().as_ptr()
+                {
+                    return Err(EIO);
+                }
+                let dentry = (*file).__bindgen_anon_1.f_path.dentry;
+                Dentry::<U::Fs>::from_raw(dentry).set_data(made.dentry);
+                bindings::d_instantiate(dentry, ARef::into_raw(made.inode).as_ptr().cast());
+
+                // The file is open already: what is left is what every open does around that.
+                (*file).private_data = made.file.into_foreign();
+                let ret = bindings::finish_open(file, dentry, Some(Self::opened_already));
+                if (*file).f_mode & bindings::FMODE_OPENED == 0 {
+                    // `release` will not be called.
+                    drop(<U::File as file::Operations>::Data::from_foreign(
+                        (*file).private_data,
+                    ));
+                }
+                Ok(ret)
+            }
         })
     }
 
-    unsafe extern "C" fn getattr(
-        idmap: *mut bindings::mnt_idmap,
-        path: *const bindings::path,
-        stat: *mut bindings::kstat,
-        mask: u32,
-        flags: c_uint,
+    unsafe extern "C" fn opened_already(
+        _inode: *mut bindings::inode,
+        _file: *mut bindings::file,
     ) -> c_int {
-        from_result(|| {
-            // SAFETY: The VFS' arguments (see above); `stat` is ours to fill.
-            unsafe {
-                U::getattr(
-                    Idmap::from_raw(idmap),
-                    Dentry::from_raw((*path).dentry),
-                    Stat::from_raw(stat),
-                    mask,
-                    flags,
-                )
-            }?;
-            Ok(0)
-        })
+        0
     }
 }

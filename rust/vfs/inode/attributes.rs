@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The attributes of an inode: permission, ownership, times, lists, extended attributes.
+//!
+//! Apart from [`super::Operations`], because files, directories and links of a filesystem have
+//! theirs in common.
+
+use super::Inode;
+use crate::{
+    acl::{
+        AclType,
+        FoundAcl,
+        NewAcl, //
+    },
+    attr::{
+        SetAttr,
+        Stat, //
+    },
+    bindings,
+    dentry::Dentry,
+    fs::FileSystem,
+    hooks::HookContext,
+    mount::Idmap,
+    xattr::{
+        Buffer,
+        FileAttr, //
+    },
+};
+use core::marker::PhantomData;
+use kernel::{
+    error::{
+        from_result,
+        VTABLE_DEFAULT_ERROR, //
+    },
+    ffi::{
+        c_char,
+        c_int,
+        c_uint, //
+    },
+    prelude::*, //
+};
+
+/// What can be done with the attributes of an inode. What is left out the VFS does by itself, from
+/// the inode in memory, or not at all.
+///
+/// Unless it says otherwise, an operation may sleep, and runs with the credentials of the task.
+#[vtable]
+pub trait Attributes: Sized {
+    /// The filesystem whose inodes these are.
+    type Fs: FileSystem;
+
+    /// Whether the task may access the inode in the ways of `mask` (`MAY_*`).
+    ///
+    /// With `MAY_NOT_BLOCK` in `mask` it runs in RCU mode: it may not sleep, and returns `ECHILD`
+    /// if it cannot tell.
+    fn permission(_idmap: &Idmap, _inode: &Inode<Self::Fs>, _mask: i32) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Changes attributes. The inode is locked.
+    fn setattr(
+        _hooks: &mut HookContext,
+        _idmap: &Idmap,
+        _dentry: &Dentry<Self::Fs>,
+        _attr: &mut SetAttr,
+    ) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Reads the attributes in `mask` (`STATX_*`); `flags` are the `AT_STATX_*` of the caller.
+    fn getattr(
+        _idmap: &Idmap,
+        _dentry: &Dentry<Self::Fs>,
+        _stat: &mut Stat,
+        _mask: u32,
+        _flags: u32,
+    ) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// The access control list of the inode. With `rcu` it runs in RCU mode.
+    fn get_inode_acl(_inode: &Inode<Self::Fs>, _kind: AclType, _rcu: bool) -> FoundAcl {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// The access control list of the file, to be shown to the user.
+    fn get_acl(_dentry: &Dentry<Self::Fs>, _kind: AclType) -> FoundAcl {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Sets or removes an access control list. The inode is locked.
+    fn set_acl(
+        _hooks: &mut HookContext,
+        _idmap: &Idmap,
+        _dentry: &Dentry<Self::Fs>,
+        _acl: NewAcl<'_>,
+        _kind: AclType,
+    ) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Lists the names of extended attributes.
+    fn listxattr(_dentry: &Dentry<Self::Fs>, _buffer: Buffer<'_>) -> Result<usize> {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Reads the file attributes (`FS_IOC_GETFLAGS`, `FS_IOC_FSGETXATTR`).
+    fn fileattr_get(_dentry: &Dentry<Self::Fs>, _attr: &mut FileAttr) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Sets the file attributes. The inode is locked.
+    fn fileattr_set(
+        _hooks: &mut HookContext,
+        _dentry: &Dentry<Self::Fs>,
+        _attr: &mut FileAttr,
+    ) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+}
+
+/// Half of the table of an inode's operations; the other half is [`super::Operations`].
+pub(super) struct Table<A>(PhantomData<A>);
+
+/// The VFS calls each of these with the arguments `struct inode_operations` documents, on inodes
+/// and dentries of `A::Fs`. They are valid and referenced (or reached in RCU mode, where that is
+/// said) for the duration of the call.
+impl<A: Attributes> Table<A> {
+    pub(super) const TABLE: bindings::inode_operations = bindings::inode_operations {
+        permission: if A::HAS_PERMISSION {
+            Some(Self::permission)
+        } else {
+            None
+        },
+        setattr: if A::HAS_SETATTR {
+            Some(Self::setattr)
+        } else {
+            None
+        },
+        getattr: if A::HAS_GETATTR {
+            Some(Self::getattr)
+        } else {
+            None
+        },
+        get_inode_acl: if A::HAS_GET_INODE_ACL {
+            Some(Self::get_inode_acl)
+        } else {
+            None
+        },
+        get_acl: if A::HAS_GET_ACL {
+            Some(Self::get_acl)
+        } else {
+            None
+        },
+        set_acl: if A::HAS_SET_ACL {
+            Some(Self::set_acl)
+        } else {
+            None
+        },
+        listxattr: if A::HAS_LISTXATTR {
+            Some(Self::listxattr)
+        } else {
+            None
+        },
+        fileattr_get: if A::HAS_FILEATTR_GET {
+            Some(Self::fileattr_get)
+        } else {
+            None
+        },
+        fileattr_set: if A::HAS_FILEATTR_SET {
+            Some(Self::fileattr_set)
+        } else {
+            None
+        },
+        ..pin_init::zeroed()
+    };
+
+    unsafe extern "C" fn permission(
+        idmap: *mut bindings::mnt_idmap,
+        inode: *mut bindings::inode,
+        mask: c_int,
+    ) -> c_int {
+        // SAFETY: The VFS' arguments (see above), perhaps reached in RCU mode.
+        match unsafe { A::permission(Idmap::from_raw(idmap), Inode::from_raw(inode), mask) } {
+            Ok(()) => 0,
+            Err(err) => err.to_errno(),
+        }
+    }
+
+    unsafe extern "C" fn setattr(
+        idmap: *mut bindings::mnt_idmap,
+        dentry: *mut bindings::dentry,
+        attr: *mut bindings::iattr,
+    ) -> c_int {
+        from_result(|| {
+            // SAFETY: The VFS' arguments (see above); `attr` is for us to change.
+            unsafe {
+                A::setattr(
+                    &mut HookContext::new(),
+                    Idmap::from_raw(idmap),
+                    Dentry::from_raw(dentry),
+                    SetAttr::from_raw(attr),
+                )
+            }?;
+            Ok(0)
+        })
+    }
+
+    unsafe extern "C" fn getattr(
+        idmap: *mut bindings::mnt_idmap,
+        path: *const bindings::path,
+        stat: *mut bindings::kstat,
+        mask: u32,
+        flags: c_uint,
+    ) -> c_int {
+        from_result(|| {
+            // SAFETY: The VFS' arguments (see above); `stat` is ours to fill.
+            unsafe {
+                A::getattr(
+                    Idmap::from_raw(idmap),
+                    Dentry::from_raw((*path).dentry),
+                    Stat::from_raw(stat),
+                    mask,
+                    flags,
+                )
+            }?;
+            Ok(0)
+        })
+    }
+
+    unsafe extern "C" fn get_inode_acl(
+        inode: *mut bindings::inode,
+        kind: c_int,
+        rcu: bool,
+    ) -> *mut bindings::posix_acl {
+        // SAFETY: The VFS' arguments (see above), perhaps reached in RCU mode.
+        unsafe { A::get_inode_acl(Inode::from_raw(inode), AclType::from_raw(kind), rcu) }.into_raw()
+    }
+
+    unsafe extern "C" fn get_acl(
+        _idmap: *mut bindings::mnt_idmap,
+        dentry: *mut bindings::dentry,
+        kind: c_int,
+    ) -> *mut bindings::posix_acl {
+        // SAFETY: The VFS' arguments (see above).
+        unsafe { A::get_acl(Dentry::from_raw(dentry), AclType::from_raw(kind)) }.into_raw()
+    }
+
+    unsafe extern "C" fn set_acl(
+        idmap: *mut bindings::mnt_idmap,
+        dentry: *mut bindings::dentry,
+        acl: *mut bindings::posix_acl,
+        kind: c_int,
+    ) -> c_int {
+        from_result(|| {
+            // SAFETY: The VFS' arguments (see above).
+            unsafe {
+                A::set_acl(
+                    &mut HookContext::new(),
+                    Idmap::from_raw(idmap),
+                    Dentry::from_raw(dentry),
+                    NewAcl::from_raw(acl),
+                    AclType::from_raw(kind),
+                )
+            }?;
+            Ok(0)
+        })
+    }
+
+    unsafe extern "C" fn listxattr(
+        dentry: *mut bindings::dentry,
+        list: *mut c_char,
+        size: usize,
+    ) -> isize {
+        // SAFETY: The VFS' arguments (see above); the list has room for `size` bytes.
+        match unsafe {
+            A::listxattr(
+                Dentry::from_raw(dentry),
+                Buffer::from_raw(list.cast(), size),
+            )
+        } {
+            // CAST: No list is larger than XATTR_LIST_MAX.
+            Ok(size) => size as isize,
+            Err(err) => err.to_errno() as isize,
+        }
+    }
+
+    unsafe extern "C" fn fileattr_get(
+        dentry: *mut bindings::dentry,
+        attr: *mut bindings::file_kattr,
+    ) -> c_int {
+        from_result(|| {
+            // SAFETY: The VFS' arguments (see above); `attr` is ours to fill.
+            unsafe { A::fileattr_get(Dentry::from_raw(dentry), FileAttr::from_raw(attr)) }?;
+            Ok(0)
+        })
+    }
+
+    unsafe extern "C" fn fileattr_set(
+        _idmap: *mut bindings::mnt_idmap,
+        dentry: *mut bindings::dentry,
+        attr: *mut bindings::file_kattr,
+    ) -> c_int {
+        from_result(|| {
+            // SAFETY: The VFS' arguments (see above).
+            unsafe {
+                A::fileattr_set(
+                    &mut HookContext::new(),
+                    Dentry::from_raw(dentry),
+                    FileAttr::from_raw(attr),
+                )
+            }?;
+            Ok(0)
+        })
+    }
+}
