@@ -96,7 +96,12 @@ impl BackingFile {
             inode.permission(path.idmap(), flags::access_mask(flags))?;
             // SAFETY: `user` and `path` are valid, and `path` is positive.
             from_err_ptr(unsafe {
-                bindings::backing_file_open(user.as_ptr(), flags as _, path.as_ptr(), cred.as_ptr())
+                bindings::backing_file_open(
+                    user.as_ptr(),
+                    flags as i32,
+                    path.as_ptr(),
+                    cred.as_ptr(),
+                )
             })
         })?;
         // SAFETY: Just opened; the reference is ours.
@@ -132,7 +137,7 @@ impl BackingFile {
             from_err_ptr(unsafe {
                 bindings::backing_tmpfile_open(
                     user.as_ptr(),
-                    flags as _,
+                    flags as i32,
                     parent.as_ptr(),
                     mode,
                     cred.as_ptr(),

@@ -128,13 +128,13 @@ impl BackingFile {
         }
         if let Some(check) = self.operations().check_flags {
             // SAFETY: FFI call of the file's own method.
-            kernel::error::to_result(unsafe { check(flags as _) })?;
+            kernel::error::to_result(unsafe { check(flags as i32) })?;
         }
         // SAFETY: The fields are changed under `f_lock`, as `fcntl` does.
         unsafe {
             bindings::spin_lock(&raw mut (*file).f_lock);
             (*file).f_flags = ((*file).f_flags & !mask) | flags;
-            (*file).f_iocb_flags = bindings::iocb_flags(file) as _;
+            (*file).f_iocb_flags = bindings::iocb_flags(file) as u32;
             bindings::spin_unlock(&raw mut (*file).f_lock);
         }
         Ok(())

@@ -73,8 +73,8 @@ impl BackingFile {
     /// `EIO`, `ENOSPC`, `EDQUOT` for writes that failed since the last call, or what the filesystem
     /// returns.
     pub fn fsync(&self, cred: &Credential, start: Offset, end: Offset, datasync: bool) -> Result {
-        // SAFETY: The file is valid.
         with_creds(cred, || {
+            // SAFETY: The file is valid.
             to_result(unsafe {
                 bindings::vfs_fsync_range(self.as_ptr(), start, end, datasync.into())
             })
@@ -92,8 +92,8 @@ impl BackingFile {
         let Some(flush) = self.operations().flush else {
             return Ok(());
         };
-        // SAFETY: The file is valid, and the method its own.
         with_creds(cred, || {
+            // SAFETY: The file is valid, and the method its own.
             to_result(unsafe { flush(self.as_ptr(), owner.as_ptr().cast()) })
         })
     }
@@ -120,8 +120,8 @@ impl BackingFile {
         let ctx = ctx.into_raw();
         let (offset, len) = range;
         self.remove_privs(user)?;
-        // SAFETY: The file is valid.
         let result = with_creds(ctx.cred, || {
+            // SAFETY: The file is valid.
             to_result(unsafe { bindings::vfs_fallocate(self.as_ptr(), mode, offset, len) })
         });
         // Even a call that failed may have changed the size.
@@ -149,11 +149,11 @@ impl BackingFile {
     ) -> Result {
         let mut ctx = ctx.into_raw();
         self.follow_read_flags(user)?;
-        if advice == bindings::POSIX_FADV_WILLNEED as i32 {
+        if advice == bindings::POSIX_FADV_WILLNEED {
             self.verify_readahead(&mut ctx, offset, len)?;
         }
-        // SAFETY: The file is valid.
         with_creds(ctx.cred, || {
+            // SAFETY: The file is valid.
             to_result(unsafe { bindings::vfs_fadvise(self.as_ptr(), offset, len, advice) })
         })
     }

@@ -113,3 +113,11 @@ bool bf_helper_inode_group_is_current(struct mnt_idmap *idmap, const struct inod
 {
 	return in_group_or_capable(idmap, inode, i_gid_into_vfsgid(idmap, inode));
 }
+
+void bf_helper_set_inode_lock_class(struct inode *inode)
+{
+	static struct lock_class_key keys[2][FILESYSTEM_MAX_STACK_DEPTH + 1];
+
+	lockdep_set_class(&inode->i_rwsem,
+			  &keys[S_ISDIR(inode->i_mode)][inode->i_sb->s_stack_depth]);
+}

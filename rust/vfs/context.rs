@@ -143,10 +143,14 @@ macro_rules! fs_error {
     }};
 }
 
-/// The operations of a context. The VFS calls these with a context of `T` that the current task
-/// alone uses.
+/// The operations of a context.
 struct Table<T>(PhantomData<T>);
 
+/// The VFS calls these with a context of `T` that the current task alone uses.
+#[expect(
+    clippy::missing_safety_doc,
+    reason = "the contract is that of the impl"
+)]
 impl<T: FileSystem> Table<T> {
     const TABLE: bindings::fs_context_operations = bindings::fs_context_operations {
         free: Some(Self::free),

@@ -178,13 +178,12 @@ impl Dentry {
     /// Does not sleep.
     #[inline]
     pub fn is_child(&self, dir: &Inode, name: &Name<'_>) -> bool {
+        if self.is_unhashed() || self.parent_inode() != dir.as_ptr() {
+            return false;
+        }
         // SAFETY: The dentry and its parent are valid memory; `d_same_name` tolerates a rename
         // meanwhile.
-        !self.is_unhashed()
-            && self.parent_inode() == dir.as_ptr()
-            && unsafe {
-                bindings::d_same_name(self.as_ptr(), (*self.as_ptr()).d_parent, name.as_ptr())
-            }
+        unsafe { bindings::d_same_name(self.as_ptr(), (*self.as_ptr()).d_parent, name.as_ptr()) }
     }
 
     /// Whether its filesystem must be asked if it is still right. C: `DCACHE_OP_REVALIDATE`.

@@ -309,9 +309,8 @@ pub fn get_link(path: PathRef<'_>) -> Result<LinkTarget<'_>> {
     path.inode().ok_or(ENOENT)?;
     let mut done = bindings::delayed_call::default();
     // SAFETY: The dentry is valid and positive, and `done` is writable.
-    let target = from_err_ptr(
-        unsafe { bindings::vfs_get_link(path.dentry().as_ptr(), &mut done) }.cast_mut(),
-    )?;
+    let target = unsafe { bindings::vfs_get_link(path.dentry().as_ptr(), &mut done) };
+    let target = from_err_ptr(target.cast_mut())?;
     // INVARIANT: Valid until `done` is called, which happens on drop or by the VFS.
     Ok(LinkTarget {
         target,

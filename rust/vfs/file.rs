@@ -140,7 +140,7 @@ impl<'a, T> Opening<'a, T> {
         // SAFETY: The file and its path are valid.
         let mnt_flags = unsafe { (*(*file).__bindgen_anon_1.f_path.mnt).mnt_flags };
         self.flags() & kernel::fs::file::flags::O_NOATIME != 0
-            || mnt_flags & bindings::MNT_NOATIME as i32 != 0
+            || mnt_flags & bindings::MNT_NOATIME != 0
     }
 
     /// Forgets the flags that only matter while a file is opened, `O_CREAT` and the like.

@@ -210,10 +210,14 @@ struct XattrTable([*const bindings::xattr_handler; 2]);
 // SAFETY: The handlers are constant.
 unsafe impl Sync for XattrTable {}
 
-/// The tables of a filesystem type and the functions in them. The VFS calls these with the
-/// arguments their C documentation names, on objects of `T`.
+/// The tables of a filesystem type.
 pub(crate) struct Table<T>(PhantomData<T>);
 
+/// The VFS calls these with the arguments their C documentation names, on objects of `T`.
+#[expect(
+    clippy::missing_safety_doc,
+    reason = "the contract is that of the impl"
+)]
 impl<T: FileSystem> Table<T> {
     const SUPER: bindings::super_operations = bindings::super_operations {
         evict_inode: Some(Self::evict_inode),
@@ -247,7 +251,7 @@ impl<T: FileSystem> Table<T> {
 
     /// One handler, for names of every prefix.
     const XATTR: bindings::xattr_handler = bindings::xattr_handler {
-        prefix: c"".as_ptr().cast(),
+        prefix: kernel::str::as_char_ptr_in_const_context(c""),
         get: if T::HAS_GETXATTR {
             Some(Self::getxattr)
         } else {
@@ -279,7 +283,7 @@ impl<T: FileSystem> Table<T> {
             unsafe {
                 (*sb).s_op = &Self::SUPER;
                 if T::HAS_GETXATTR {
-                    (*sb).s_xattr = (&raw const (*Self::XATTR_TABLE).0).cast();
+                    (*sb).s_xattr = Self::XATTR_TABLE.0.as_ptr();
                 }
                 bindings::set_default_d_op(sb, &Self::DENTRY);
             }

@@ -130,7 +130,7 @@ impl Inode {
     #[inline]
     pub fn ino(&self) -> u64 {
         // SAFETY: `i_ino` does not change in a live inode.
-        unsafe { (*self.as_ptr()).i_ino as u64 }
+        unsafe { (*self.as_ptr()).i_ino }
     }
 
     /// What kind of file this is.
@@ -197,8 +197,8 @@ impl Inode {
     ///
     /// C: `in_group_or_capable()`.
     pub fn loses_sgid(&self, idmap: &Idmap) -> bool {
-        // SAFETY: Both are valid.
         u32::from(self.mode()) & bindings::S_ISGID != 0
+            // SAFETY: Both are valid.
             && !unsafe { bindings::inode_group_is_current(idmap.as_ptr(), self.as_ptr()) }
     }
 
@@ -374,7 +374,7 @@ impl<T: FileSystem> NewInode<T> {
     #[must_use]
     pub fn ino(self, ino: u64) -> Self {
         // SAFETY: By the type invariant nobody else uses the inode.
-        unsafe { (*self.raw()).i_ino = ino as _ };
+        unsafe { (*self.raw()).i_ino = ino };
         self
     }
 
@@ -431,6 +431,12 @@ impl<T: FileSystem> NewInode<T> {
     /// C: `unlock_new_inode()`.
     pub fn publish(self) -> ARef<Inode<T>> {
         let mut this = ManuallyDrop::new(self);
+        if cfg!(CONFIG_LOCKDEP) {
+            // The lock of a stacked inode is held while that of the inode below is taken: for
+            // lockdep they are of different classes, and a nesting in the wrong order is not.
+            // SAFETY: By the type invariant the inode is valid and nobody else locks it yet.
+            unsafe { bindings::set_inode_lock_class(this.raw()) };
+        }
         // SAFETY: By the type invariant the inode is in state I_NEW.
         unsafe { bindings::unlock_new_inode(this.raw()) };
         // SAFETY: `this` is not used again.

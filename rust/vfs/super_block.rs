@@ -164,7 +164,7 @@ impl Make {
 /// The current task fills the super block, and nobody else uses it.
 pub struct NewSuperBlock<'a, T: FileSystem> {
     sb: *mut bindings::super_block,
-    _sb: PhantomData<(&'a SuperBlock, fn() -> T)>,
+    _sb: PhantomData<&'a SuperBlock<T>>,
 }
 
 impl<'a, T: FileSystem> NewSuperBlock<'a, T> {

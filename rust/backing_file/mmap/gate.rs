@@ -298,6 +298,10 @@ impl Deref for Borrowed {
 
 /// The memory management calls these with the arguments `struct vm_operations_struct` documents, on
 /// mappings whose operations are a gate's.
+#[expect(
+    clippy::missing_safety_doc,
+    reason = "the contract is that of the impl"
+)]
 impl Inner {
     unsafe extern "C" fn vm_open(vma: *mut bindings::vm_area_struct) {
         // SAFETY: See above. The new mapping has the same operations, and gets its own reference.

@@ -226,6 +226,10 @@ struct Table<O>(PhantomData<O>);
 /// opened with this table: `f_op` comes from the inode, and
 /// [`NewInode::file_ops`](crate::inode::NewInode::file_ops) takes no table of another filesystem.
 /// They are valid for the duration of the call, and [`Table::open`] ran before.
+#[expect(
+    clippy::missing_safety_doc,
+    reason = "the contract is that of the impl"
+)]
 impl<O: Operations> Table<O> {
     const TABLE: bindings::file_operations = bindings::file_operations {
         owner: this_module::<O::OwnerModule>().as_ptr(),
@@ -327,12 +331,8 @@ impl<O: Operations> Table<O> {
         whence: c_int,
     ) -> Offset {
         // SAFETY: The VFS' arguments (see above).
-        match O::llseek(
-            &mut HookContext::new(),
-            unsafe { OpenFile::from_raw(file) },
-            offset,
-            whence,
-        ) {
+        let file = unsafe { OpenFile::from_raw(file) };
+        match O::llseek(&mut HookContext::new(), file, offset, whence) {
             Ok(pos) => pos,
             Err(err) => err.to_errno().into(),
         }
@@ -423,20 +423,14 @@ impl<O: Operations> Table<O> {
         datasync: c_int,
     ) -> c_int {
         // SAFETY: The VFS' arguments (see above).
-        errno(O::fsync(
-            unsafe { OpenFile::from_raw(file) },
-            start,
-            end,
-            datasync != 0,
-        ))
+        let file = unsafe { OpenFile::from_raw(file) };
+        errno(O::fsync(file, start, end, datasync != 0))
     }
 
     unsafe extern "C" fn flush(file: *mut bindings::file, owner: bindings::fl_owner_t) -> c_int {
         // SAFETY: The VFS' arguments (see above).
-        errno(O::flush(
-            unsafe { OpenFile::from_raw(file) },
-            FlushOwner(owner),
-        ))
+        let file = unsafe { OpenFile::from_raw(file) };
+        errno(O::flush(file, FlushOwner(owner)))
     }
 
     unsafe extern "C" fn fallocate(
@@ -446,9 +440,10 @@ impl<O: Operations> Table<O> {
         len: Offset,
     ) -> c_long {
         // SAFETY: The VFS' arguments (see above).
+        let file = unsafe { OpenFile::from_raw(file) };
         errno(O::fallocate(
             &mut HookContext::new(),
-            unsafe { OpenFile::from_raw(file) },
+            file,
             mode,
             offset,
             len,
@@ -462,9 +457,10 @@ impl<O: Operations> Table<O> {
         advice: c_int,
     ) -> c_int {
         // SAFETY: The VFS' arguments (see above).
+        let file = unsafe { OpenFile::from_raw(file) };
         errno(O::fadvise(
             &mut HookContext::new(),
-            unsafe { OpenFile::from_raw(file) },
+            file,
             offset,
             len,
             advice,

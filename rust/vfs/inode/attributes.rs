@@ -125,6 +125,10 @@ pub(super) struct Table<A>(PhantomData<A>);
 /// The VFS calls each of these with the arguments `struct inode_operations` documents, on inodes
 /// and dentries of `A::Fs`. They are valid and referenced (or reached in RCU mode, where that is
 /// said) for the duration of the call.
+#[expect(
+    clippy::missing_safety_doc,
+    reason = "the contract is that of the impl"
+)]
 impl<A: Attributes> Table<A> {
     pub(super) const TABLE: bindings::inode_operations = bindings::inode_operations {
         permission: if A::HAS_PERMISSION {

@@ -209,6 +209,10 @@ struct Table<U>(PhantomData<U>);
 /// The VFS calls each of these with the arguments `struct inode_operations` documents, on inodes
 /// and dentries of `U::Fs`: [`NewInode::ops`](super::NewInode::ops) takes no other table. They are
 /// valid and referenced (or reached in RCU mode, where that is said) for the duration of the call.
+#[expect(
+    clippy::missing_safety_doc,
+    reason = "the contract is that of the impl"
+)]
 impl<U: Operations> Table<U> {
     const TABLE: bindings::inode_operations = bindings::inode_operations {
         lookup: if U::HAS_LOOKUP {
