@@ -210,6 +210,12 @@ impl<'a, T: FileSystem> NewSuperBlock<'a, T> {
         unsafe { (*self.sb).s_magic = magic as usize };
     }
 
+    /// Makes it a filesystem that cannot be written to.
+    pub fn read_only(&mut self) {
+        // SAFETY: By the type invariant.
+        unsafe { (*self.sb).s_flags |= bindings::SB_RDONLY };
+    }
+
     /// Lets storage managers watch files of this filesystem itself with pre-content events.
     ///
     /// C: `SB_I_ALLOW_HSM`.
