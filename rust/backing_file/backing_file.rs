@@ -33,18 +33,21 @@
 #[cfg(not(CONFIG_FS_STACK))]
 compile_error!("this kernel has no backing files: enable CONFIG_FS_STACK");
 
+mod advice;
 mod aio;
 mod context;
 mod copy;
 mod dir;
 mod file;
 mod flags;
-mod fs_ops;
 mod iter;
 mod mmap;
 mod range;
+mod seek;
 mod setattr;
+mod space;
 mod splice;
+mod sync;
 
 pub use self::{
     context::{
