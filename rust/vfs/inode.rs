@@ -32,6 +32,7 @@ use core::{
 };
 use kernel::{
     error::to_result,
+    fs::Kiocb,
     prelude::*,
     sync::aref::{
         ARef,
@@ -230,6 +231,22 @@ impl Inode {
             inode: self,
             _not_send: NotThreadSafe,
         })
+    }
+
+    /// Locks the inode exclusively for the request `iocb`, which may have been made on the condition
+    /// that it does not sleep.
+    ///
+    /// # Errors
+    ///
+    /// `EAGAIN` if the request must not sleep and the lock is taken.
+    #[inline]
+    pub fn lock_for<T: ForeignOwnable>(&self, iocb: &Kiocb<'_, T>) -> Result<InodeGuard<'_>> {
+        // SAFETY: The iocb was not submitted yet.
+        if unsafe { (*iocb.as_raw()).ki_flags } & bindings::IOCB_NOWAIT != 0 {
+            self.try_lock().ok_or(EAGAIN)
+        } else {
+            Ok(self.lock())
+        }
     }
 
     /// Checks whether the current credentials may access the inode in the ways of `mask`

@@ -83,6 +83,14 @@ impl Mount {
         unsafe { Idmap::from_raw(bindings::mnt_idmap(self.as_ptr())) }
     }
 
+    /// Whether ids of this mount's users are other ones than those of its filesystem.
+    ///
+    /// C: `is_idmapped_mnt()`.
+    pub fn is_idmapped(&self) -> bool {
+        // SAFETY: The mount is valid.
+        unsafe { bindings::is_idmapped_mnt(self.as_ptr()) }
+    }
+
     /// Gets write access to the mount and protects its filesystem against freezing until the
     /// returned guard is dropped. No hook can run while it lives.
     ///

@@ -20,6 +20,7 @@ use core::{
     ptr::NonNull, //
 };
 use kernel::{
+    error::to_result,
     ffi::{
         c_int,
         c_void, //
@@ -70,6 +71,24 @@ impl SuperBlock {
     #[inline]
     pub fn as_ptr(&self) -> *mut bindings::super_block {
         self.0.get()
+    }
+
+    /// Writes the filesystem out and waits for that. May sleep.
+    ///
+    /// C: `sync_filesystem()`.
+    ///
+    /// # Errors
+    ///
+    /// What the filesystem returns.
+    pub fn sync(&self) -> Result {
+        let sb = self.as_ptr();
+        // SAFETY: The super block is mounted; its `s_umount` is what the C function wants held.
+        unsafe {
+            bindings::down_read(&raw mut (*sb).s_umount);
+            let result = to_result(bindings::sync_filesystem(sb));
+            bindings::up_read(&raw mut (*sb).s_umount);
+            result
+        }
     }
 }
 

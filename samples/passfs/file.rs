@@ -109,7 +109,7 @@ impl Operations for PassFile {
         iocb: Kiocb<'_, Self::Data>,
         iter: &mut IovIterSource<'_>,
     ) -> Result<usize> {
-        let lock = file.inode().lock();
+        let lock = file.inode().lock_for(&iocb)?;
         let ctx = Ctx::<Changed>::new(hooks, cred(file));
         file.data().write_iter(ctx, &lock, iocb, iter)
     }

@@ -62,7 +62,7 @@ pub(crate) struct Instance {
     lower: Path,
     /// Who mounted it: on whose behalf everything below is done.
     cred: ARef<Credential>,
-    options: Options,
+    map_policy: MapPolicy,
 }
 
 impl Instance {
@@ -75,7 +75,7 @@ impl Instance {
     /// What happens when a watched backing file is mapped.
     #[inline]
     pub(crate) fn map_policy(&self) -> MapPolicy {
-        self.options.mmap
+        self.map_policy
     }
 
     /// The directory that is passed through.
@@ -119,14 +119,14 @@ pub(crate) fn inode_for(sb: &SuperBlock<PassFs>, backing: &Inode) -> Result<ARef
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Options {
     /// `mmap=`: what happens when a backing file with a pre-content watcher is mapped.
-    mmap: MapPolicy,
+    mmap: Option<MapPolicy>,
 }
 
 #[vtable]
 impl FileSystem for PassFs {
     const NAME: &'static CStr = c"passfs";
     const PARAMS: &'static [Param<Options>] = &[Param::value(c"mmap", |options, name| {
-        options.mmap = MapPolicy::from_name(name)?;
+        options.mmap = Some(MapPolicy::from_name(name)?);
         Some(())
     })];
 
@@ -146,6 +146,9 @@ impl FileSystem for PassFs {
             }
             Err(err) => return fs_error!(fc, err, "cannot resolve source '{}'", source),
         };
+        if lower.mount().is_idmapped() {
+            return fs_error!(fc, EINVAL, "source '{}' is on an idmapped mount", source);
+        }
         if sb.stack_on(lower.mount().super_block()).is_err() {
             return fs_error!(
                 fc,
@@ -158,11 +161,12 @@ impl FileSystem for PassFs {
         sb.allow_pre_content_events();
 
         let cred = CredBuilder::from_current()?.without_sys_resource().build();
+        let map_policy = fc.options().mmap.unwrap_or_default();
         Ok(KBox::new(
             Instance {
                 lower,
                 cred,
-                options: *fc.options(),
+                map_policy,
             },
             GFP_KERNEL,
         )?)
@@ -174,6 +178,24 @@ impl FileSystem for PassFs {
         Ok((inode, lower.dentry().into()))
     }
 
+    fn reconfigure(sb: &SuperBlock<Self>, fc: &FsContext<Self>) -> Result {
+        match fc.options().mmap {
+            Some(policy) if policy != sb.data().map_policy => {
+                fs_error!(fc, EINVAL, "option 'mmap' cannot be changed while mounted")
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn sync(sb: &SuperBlock<Self>, wait: bool) -> Result {
+        // The VFS calls twice; once is enough for the filesystem below, which starts with not waiting too.
+        if wait {
+            sb.data().lower.mount().super_block().sync()
+        } else {
+            Ok(())
+        }
+    }
+
     fn statfs(dentry: &Dentry<Self>, buf: &mut StatFs) -> Result {
         vfs::with_creds(dentry.super_block().data().cred(), || {
             backing_path(dentry)?.statfs(buf)
@@ -183,7 +205,7 @@ impl FileSystem for PassFs {
     }
 
     fn show_options(sb: &SuperBlock<Self>, m: &SeqFile) -> Result {
-        let policy = sb.data().options.mmap;
+        let policy = sb.data().map_policy;
         if policy != MapPolicy::default() {
             seq_print!(m, ",mmap={}", policy.name());
         }

@@ -10,8 +10,9 @@
 //!   of the kernel fails: it may be in the middle of a `write`, under freeze protection.
 //! * Splitting, copying to a child and moving a mapping keep the gate: each mapping that has its
 //!   operations holds a reference to it.
-//! * Bytes are allowed from the start of the mapping to [`Inner::allowed_end`], which grows: a
-//!   mapping loses bytes at its start and gains them at its end.
+//! * What is allowed are the pages from the start of the first mapping to [`Inner::allowed_end`],
+//!   which grows: mappings with this gate lose pages anywhere, but gain them at an end only. The hook
+//!   is always asked for what follows, so there is no gap.
 
 use crate::{
     range::{
@@ -104,7 +105,7 @@ struct Inner {
     below: UnsafeCell<*const bindings::vm_operations_struct>,
     backing: ARef<BackingFile>,
     cred: ARef<Credential>,
-    /// One behind the last page offset that the hook allowed; from the start of the mapping.
+    /// One behind the last page offset that the hook allowed.
     allowed_end: AtomicUsize,
     /// The hook refused; the gate stays closed.
     refused: AtomicBool,
@@ -161,7 +162,8 @@ impl Gate {
             *self.0.below.get() = below;
             *self.0.ops.get() = Inner::guarded(&*below);
         }
-        Inner::ask_before_user_mode(&self.0, pages)?;
+        self.0.allowed_end.store(pages.start, Ordering::Relaxed);
+        Inner::ask_before_user_mode(&self.0, pages.end)?;
         // SAFETY: The mapping is being set up by this task. It gets its reference to the gate. Huge
         // pages could be put into a mapping without a fault.
         unsafe {
@@ -187,41 +189,41 @@ impl Inner {
         }
     }
 
-    /// Gives the current task the work to ask the hook for `pages`.
-    fn ask_before_user_mode(this: &Arc<Self>, pages: Pages) -> Result {
+    /// Gives the current task the work to ask the hook for what is not allowed yet, up to `end`.
+    fn ask_before_user_mode(this: &Arc<Self>, end: usize) -> Result {
         let gate = this.clone();
         // SAFETY: The gate holds the backing file, whose user path keeps the stacked filesystem
         // mounted, and with it its module and this one.
-        unsafe { task_work::before_user_mode(move |hooks| gate.ask(hooks, pages)) }
+        unsafe { task_work::before_user_mode(move |hooks| gate.ask(hooks, end)) }
     }
 
     fn allows(&self, page: usize) -> bool {
         page < self.allowed_end.load(Ordering::Acquire)
     }
 
-    /// Asks the hook for what of `pages` is not allowed yet. If another task is asking, waits for it;
-    /// a signal ends the wait, and the next fault asks again.
-    fn ask(&self, hooks: &mut HookContext, mut pages: Pages) {
+    /// Asks the hook for the pages from what is allowed up to `end`. If another task is asking, waits
+    /// for it; a signal ends the wait, and the next fault asks again.
+    fn ask(&self, hooks: &mut HookContext, end: usize) {
         let mut asking = self.asking.lock();
         while *asking {
             if self.asked.wait_interruptible(&mut asking) {
                 return;
             }
         }
-        let allowed = self.allowed_end.load(Ordering::Acquire);
-        pages.start = pages.start.max(allowed);
-        if pages.start >= pages.end || self.refused.load(Ordering::Acquire) {
+        let start = self.allowed_end.load(Ordering::Acquire);
+        if start >= end || self.refused.load(Ordering::Acquire) {
             return;
         }
         *asking = true;
         drop(asking);
 
+        let range = Pages { start, end }.range();
         let answer = with_creds(&self.cred, || {
-            self.backing.verify::<Read>(hooks, pages.range()).map(drop)
+            self.backing.verify::<Read>(hooks, range).map(drop)
         });
 
         match answer {
-            Ok(()) => self.allowed_end.store(pages.end, Ordering::Release),
+            Ok(()) => self.allowed_end.store(end, Ordering::Release),
             // The task is being killed: nobody answered.
             Err(err) if err == ERESTARTSYS || err == EINTR => {}
             Err(_) => self.refused.store(true, Ordering::Release),
@@ -266,16 +268,15 @@ impl Inner {
         vmf: *mut bindings::vm_fault,
     ) -> bindings::vm_fault_t {
         // SAFETY: By the caller's promise.
-        let (from_user, pages) = unsafe {
-            let pages = Pages::of((*vmf).__bindgen_anon_1.vma);
+        let (from_user, end) = unsafe {
             (
                 (*vmf).flags & bindings::fault_flag_FAULT_FLAG_USER != 0,
-                pages,
+                Pages::of((*vmf).__bindgen_anon_1.vma).end,
             )
         };
         let answer = if !from_user || this.refused.load(Ordering::Acquire) {
             bindings::vm_fault_reason_VM_FAULT_SIGBUS
-        } else if Self::ask_before_user_mode(this, pages).is_err() {
+        } else if Self::ask_before_user_mode(this, end).is_err() {
             bindings::vm_fault_reason_VM_FAULT_OOM
         } else {
             // Handled: the access is tried again after the work.
