@@ -34,7 +34,15 @@ last_line() { tail -n 5 "$1" 2>/dev/null | tr '\r' '\n' | grep . | tail -n 1 | c
 # A step's child process group, so that Ctrl-C or an error ends it with us.
 BF_STEP_PID=
 end_step() {
-	[[ -z $BF_STEP_PID ]] || kill -TERM -- "-$BF_STEP_PID" 2>/dev/null || true
+	local i
+	[[ -n $BF_STEP_PID ]] || return 0
+	kill -TERM -- "-$BF_STEP_PID" 2>/dev/null || true
+	# Some tools first finish what they are at; nobody waits for that, its half-made result is never used.
+	for ((i = 0; i < 30; i++)); do
+		kill -0 -- "-$BF_STEP_PID" 2>/dev/null || break
+		sleep 0.1
+	done
+	kill -KILL -- "-$BF_STEP_PID" 2>/dev/null || true
 	BF_STEP_PID=
 }
 # Folders to remove and processes to end when this script ends, however it ends
@@ -46,9 +54,15 @@ leave() {
 	for p in ${BF_CLEAN_PIDS[@]+"${BF_CLEAN_PIDS[@]}"}; do kill "$p" 2>/dev/null || true; done
 	remove ${BF_CLEAN_DIRS[@]+"${BF_CLEAN_DIRS[@]}"}
 }
-trap leave EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM HUP
+# arm: for the calling (sub)shell, which inherits no traps from its parent
+arm() {
+	BF_CLEAN_DIRS=()
+	BF_CLEAN_PIDS=()
+	trap leave EXIT
+	trap 'exit 130' INT
+	trap 'exit 143' TERM HUP
+}
+arm
 
 # step LOG "what it does" "about how long" COMMAND...
 # Runs COMMAND (a function works too) with its output in LOG; prints a sign of life every 10 s, then the time taken.
@@ -82,6 +96,7 @@ step() {
 # lock NAME: holds the cache's lock NAME until the calling (sub)shell ends. Use it inside ( ... ).
 lock() {
 	local fd
+	arm
 	mkdir -p "$BF_CACHE/locks"
 	exec {fd}>"$BF_CACHE/locks/$1"
 	if ! flock -n "$fd"; then

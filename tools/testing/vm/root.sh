@@ -20,18 +20,19 @@ root_proxy() {
 # root_make DIR
 root_make() {
 	local dir=$1 mirror proxy mode=auto target=$1
-	local -a opts=()
+	local -a opts=() own_mounts=(unshare --mount)
 	mirror=$(root_mirror)
 	proxy=$(root_proxy)
 	[[ -z $proxy ]] || opts+=(--aptopt="$proxy")
 	if ((EUID)); then
-		mode=unshare
+		mode=unshare own_mounts=(env)
 		target=$dir.tar
 	fi
 	# The kernel packages are in backports; the line is derived from whatever line mmdebstrap wrote for the suite.
 	# shellcheck disable=SC2016 # $1 is mmdebstrap's
 	opts+=(--customize-hook='sed -n "s/ '"$ROOT_SUITE"' main$/ '"$ROOT_SUITE"'-backports main/p" "$1/etc/apt/sources.list" >>"$1/etc/apt/sources.list"')
-	mmdebstrap --mode="$mode" --variant=apt --components=main --include="$(section root | tr ' ' ,)" "${opts[@]}" \
+	# What it mounts while it works must not outlive it, even if it is killed: mounts of its own
+	"${own_mounts[@]}" mmdebstrap --mode="$mode" --variant=apt --components=main --include="$(section root | tr ' ' ,)" "${opts[@]}" \
 		"$ROOT_SUITE" "$target" ${mirror:+"$mirror"}
 	if ((EUID)); then
 		# As the user: device nodes cannot be made and owners become ours; neither is needed.
