@@ -15,5 +15,6 @@ const char *bf_helper_posix_acl_xattr_name(int type)
 
 void bf_helper_inode_do_not_cache_acl(struct inode *inode)
 {
-	inode->i_acl = inode->i_default_acl = ACL_DONT_CACHE;
+	inode->i_acl = ACL_DONT_CACHE;
+	inode->i_default_acl = ACL_DONT_CACHE;
 }

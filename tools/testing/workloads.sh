@@ -42,7 +42,7 @@ for w in fio_sync fio_aio fio_uring fio_mmap fio_splice dbench_run fsmark_run st
 	echo "1..1"
 	echo "### end $name $rc"
 	echo "soak-row $BF_FS $name $((SECONDS - start)) $rc"
-	rm -rf /mnt/*
+	find /mnt -mindepth 1 -delete
 done
 echo "### begin unload"
 cd /
