@@ -1,0 +1,445 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Promises of mounting: bad input gives the right errno and a message that can be read from the fs context; what fails
+ * leaves nothing behind; the mount shows its options; read-only means read-only; a mount in use is busy; when all is
+ * unmounted the modules' use counts are what they were.
+ */
+#include <linux/mount.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include "kselftest_harness.h"
+#include "place.h"
+
+FIXTURE(mount) {
+	char lower[PATH_MAX];
+	char at[PATH_MAX];
+	char second[PATH_MAX];
+	long used;
+};
+
+static long refcount(const char *module)
+{
+	char name[128], line[256];
+	long count = -1;
+	FILE *f = fopen("/proc/modules", "r");
+
+	while (fgets(line, sizeof(line), f)) {
+		long n;
+
+		if (sscanf(line, "%127s %*s %ld", name, &n) == 2 && !strcmp(name, module))
+			count = n;
+	}
+	fclose(f);
+	return count;
+}
+
+/* The last references of a mount that is gone may be put by work items. */
+static bool refcount_becomes(long count)
+{
+	int i;
+
+	for (i = 0; i < 100 && refcount("passfs") != count; i++)
+		usleep(50000);
+	return refcount("passfs") == count;
+}
+
+FIXTURE_SETUP(mount)
+{
+	ASSERT_EQ(0, unshare(CLONE_NEWNS));
+	ASSERT_EQ(0, mount("", "/", NULL, MS_REC | MS_PRIVATE, NULL));
+	snprintf(self->lower, sizeof(self->lower), "%s/mount.%d", getenv("BF_BACKING"), getpid());
+	snprintf(self->at, sizeof(self->at), "/tmp/mount.%d", getpid());
+	snprintf(self->second, sizeof(self->second), "/tmp/second.%d", getpid());
+	ASSERT_EQ(0, mkdir(self->lower, 0755));
+	ASSERT_EQ(0, mkdir(self->at, 0755));
+	ASSERT_EQ(0, mkdir(self->second, 0755));
+	self->used = refcount("passfs");
+	ASSERT_LT(0, self->used);
+}
+
+FIXTURE_TEARDOWN(mount)
+{
+	umount2(self->second, MNT_DETACH);
+	umount2(self->at, MNT_DETACH);
+	rmdir(self->second);
+	rmdir(self->at);
+	remove_tree(AT_FDCWD, self->lower);
+	EXPECT_TRUE(refcount_becomes(self->used)) TH_LOG("%ld, was %ld", refcount("passfs"), self->used);
+}
+
+static int fs_open(void)
+{
+	return syscall(SYS_fsopen, "passfs", FSOPEN_CLOEXEC);
+}
+
+static int set_string(int fs, const char *key, const char *value)
+{
+	return syscall(SYS_fsconfig, fs, FSCONFIG_SET_STRING, key, value, 0);
+}
+
+static int create(int fs)
+{
+	return syscall(SYS_fsconfig, fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0);
+}
+
+/* The next message of the context: of the form "e passfs: no source". */
+static const char *message(int fs)
+{
+	static char text[512];
+	ssize_t n = read(fs, text, sizeof(text) - 1);
+
+	text[n < 0 ? 0 : n] = 0;
+	return text;
+}
+
+static void expect_failure(struct __test_metadata *const _metadata, const char *source, int err, const char *says)
+{
+	int fs = fs_open();
+
+	ASSERT_LE(0, fs);
+	if (source) {
+		ASSERT_EQ(0, set_string(fs, "source", source));
+	}
+	EXPECT_EQ(-err, errno_of(create(fs)));
+	EXPECT_NE(NULL, strstr(message(fs), says)) TH_LOG("it should say: %s", says);
+	/* The context is of no use any more, and closing it is enough */
+	EXPECT_GT(0, syscall(SYS_fsmount, fs, 0, 0));
+	ASSERT_EQ(0, close(fs));
+}
+
+TEST_F(mount, no_source)
+{
+	expect_failure(_metadata, NULL, EINVAL, "e passfs: no source");
+	EXPECT_EQ(-EINVAL, errno_of(mount(NULL, self->at, "passfs", 0, NULL)));
+}
+
+TEST_F(mount, source_not_there)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%.3000s/missing", self->lower);
+	expect_failure(_metadata, path, ENOENT, path);
+	EXPECT_EQ(-ENOENT, errno_of(mount(path, self->at, "passfs", 0, NULL)));
+	expect_failure(_metadata, "", EINVAL, "e passfs: no source");
+}
+
+TEST_F(mount, source_not_a_directory)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%.3000s/file", self->lower);
+	make_file(_metadata, AT_FDCWD, path, 1, 1);
+	expect_failure(_metadata, path, ENOTDIR, "is not a directory");
+	EXPECT_EQ(-ENOTDIR, errno_of(mount(path, self->at, "passfs", 0, NULL)));
+}
+
+TEST_F(mount, source_through_symlink)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%.3000s/link", self->lower);
+	ASSERT_EQ(0, symlink("/proc/self/cwd", path));
+	ASSERT_EQ(0, chdir(self->lower));
+	EXPECT_EQ(0, mount(path, self->at, "passfs", 0, NULL));
+	ASSERT_EQ(0, chdir("/"));
+	EXPECT_EQ(0, umount(self->at));
+}
+
+TEST_F(mount, unknown_option)
+{
+	int fs = fs_open();
+
+	ASSERT_LE(0, fs);
+	EXPECT_EQ(-EINVAL, errno_of(set_string(fs, "colour", "green")));
+	EXPECT_NE(NULL, strstr(message(fs), "Unknown parameter 'colour'"));
+	EXPECT_EQ(-EINVAL, errno_of(syscall(SYS_fsconfig, fs, FSCONFIG_SET_FLAG, "shiny", NULL, 0)));
+	EXPECT_NE(NULL, strstr(message(fs), "Unknown parameter 'shiny'"));
+	ASSERT_EQ(0, close(fs));
+	EXPECT_EQ(-EINVAL, errno_of(mount(self->lower, self->at, "passfs", 0, "colour=green")));
+}
+
+TEST_F(mount, source_twice)
+{
+	int fs = fs_open();
+
+	ASSERT_EQ(0, set_string(fs, "source", self->lower));
+	EXPECT_EQ(-EINVAL, errno_of(set_string(fs, "source", self->lower)));
+	ASSERT_EQ(0, close(fs));
+}
+
+/* A context that is given up before, or after, it made a super block. */
+TEST_F(mount, given_up)
+{
+	int fs = fs_open(), mnt;
+
+	ASSERT_EQ(0, set_string(fs, "source", self->lower));
+	ASSERT_EQ(0, close(fs));
+
+	fs = fs_open();
+	ASSERT_EQ(0, set_string(fs, "source", self->lower));
+	ASSERT_EQ(0, create(fs));
+	ASSERT_EQ(0, close(fs));
+	EXPECT_TRUE(refcount_becomes(self->used));
+
+	fs = fs_open();
+	ASSERT_EQ(0, set_string(fs, "source", self->lower));
+	ASSERT_EQ(0, create(fs));
+	mnt = syscall(SYS_fsmount, fs, 0, 0);
+	ASSERT_LE(0, mnt);
+	ASSERT_EQ(0, close(fs));
+	ASSERT_EQ(0, close(mnt));
+}
+
+TEST_F(mount, new_api)
+{
+	char path[PATH_MAX];
+	int fs = fs_open(), mnt;
+
+	ASSERT_EQ(0, set_string(fs, "source", self->lower));
+	ASSERT_EQ(0, create(fs));
+	EXPECT_EQ(-EBUSY, errno_of(create(fs)));
+	mnt = syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID);
+	ASSERT_LE(0, mnt);
+	ASSERT_EQ(0, syscall(SYS_move_mount, mnt, "", AT_FDCWD, self->at, MOVE_MOUNT_F_EMPTY_PATH));
+	ASSERT_EQ(0, close(fs));
+	ASSERT_EQ(0, close(mnt));
+	EXPECT_TRUE(refcount_becomes(self->used + 1));
+	snprintf(path, sizeof(path), "%.3000s/f", self->at);
+	make_file(_metadata, AT_FDCWD, path, 1000, 1);
+	snprintf(path, sizeof(path), "%.3000s/f", self->lower);
+	EXPECT_EQ(-1, name_differs(AT_FDCWD, path, 1000, 1));
+	EXPECT_EQ(0, umount(self->at));
+}
+
+/* Two layers, not three. */
+TEST_F(mount, too_deep)
+{
+	char third[PATH_MAX];
+
+	snprintf(third, sizeof(third), "%.3000s/third", self->lower);
+	ASSERT_EQ(0, mkdir(third, 0755));
+	ASSERT_EQ(0, mount(self->lower, self->at, "passfs", 0, NULL));
+	ASSERT_EQ(0, mount(self->at, self->second, "passfs", 0, NULL));
+	expect_failure(_metadata, self->second, EINVAL, "too deep");
+	EXPECT_EQ(-EINVAL, errno_of(mount(self->second, third, "passfs", 0, NULL)));
+	EXPECT_TRUE(refcount_becomes(self->used + 2));
+	/* The first is in use by the second */
+	EXPECT_EQ(-EBUSY, errno_of(umount(self->at)));
+	EXPECT_EQ(0, umount(self->second));
+	EXPECT_EQ(0, umount(self->at));
+}
+
+static bool mount_line(const char *at, char *line, size_t size)
+{
+	FILE *f = fopen("/proc/self/mountinfo", "r");
+	bool found = false;
+
+	while (!found && fgets(line, size, f))
+		found = strstr(line, at);
+	fclose(f);
+	return found;
+}
+
+TEST_F(mount, shown)
+{
+	char line[4096], want[PATH_MAX];
+	struct statfs below, st;
+
+	ASSERT_EQ(0, mount(self->lower, self->at, "passfs", MS_NODEV | MS_NOATIME, NULL));
+	ASSERT_TRUE(mount_line(self->at, line, sizeof(line)));
+	snprintf(want, sizeof(want), " - passfs %.3000s rw", self->lower);
+	EXPECT_NE(NULL, strstr(line, want)) TH_LOG("%s", line);
+	EXPECT_NE(NULL, strstr(line, "nodev,noatime")) TH_LOG("%s", line);
+	ASSERT_EQ(0, statfs(self->lower, &below));
+	ASSERT_EQ(0, statfs(self->at, &st));
+	EXPECT_EQ(0x50415353, st.f_type);
+	EXPECT_EQ(below.f_bsize, st.f_bsize);
+	EXPECT_EQ(below.f_blocks, st.f_blocks);
+	EXPECT_EQ(below.f_namelen, st.f_namelen);
+	EXPECT_EQ(0, umount(self->at));
+}
+
+/* Each way to change something gives EROFS, whichever of the three is read-only. */
+static void expect_read_only(struct __test_metadata *const _metadata, const char *at)
+{
+	int d = open(at, O_RDONLY | O_DIRECTORY);
+
+	ASSERT_LE(0, d);
+	EXPECT_EQ(-EROFS, errno_of(openat(d, "f", O_WRONLY)));
+	EXPECT_EQ(-EROFS, errno_of(openat(d, "f", O_RDONLY | O_TRUNC)));
+	EXPECT_EQ(-EROFS, errno_of(openat(d, "new", O_RDWR | O_CREAT, 0644)));
+	EXPECT_EQ(-EROFS, errno_of(mkdirat(d, "new", 0755)));
+	EXPECT_EQ(-EROFS, errno_of(symlinkat("x", d, "new")));
+	EXPECT_EQ(-EROFS, errno_of(mknodat(d, "new", S_IFIFO | 0644, 0)));
+	EXPECT_EQ(-EROFS, errno_of(linkat(d, "f", d, "new", 0)));
+	EXPECT_EQ(-EROFS, errno_of(unlinkat(d, "f", 0)));
+	EXPECT_EQ(-EROFS, errno_of(renameat(d, "f", d, "new")));
+	EXPECT_EQ(-EROFS, errno_of(fchmodat(d, "f", 0600, 0)));
+	EXPECT_EQ(-EROFS, errno_of(utimensat(d, "f", NULL, 0)));
+	EXPECT_EQ(-1, name_differs(d, "f", 100, 1));
+	close(d);
+}
+
+TEST_F(mount, read_only)
+{
+	char f[PATH_MAX];
+	int fd;
+
+	snprintf(f, sizeof(f), "%.3000s/f", self->lower);
+	make_file(_metadata, AT_FDCWD, f, 100, 1);
+	snprintf(f, sizeof(f), "%.3000s/f", self->at);
+
+	ASSERT_EQ(0, mount(self->lower, self->at, "passfs", MS_RDONLY, NULL));
+	expect_read_only(_metadata, self->at);
+	ASSERT_EQ(0, mount(NULL, self->at, NULL, MS_REMOUNT, NULL));
+	fd = open(f, O_RDWR);
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(-EBUSY, errno_of(mount(NULL, self->at, NULL, MS_REMOUNT | MS_RDONLY, NULL)));
+	ASSERT_EQ(0, close(fd));
+	ASSERT_EQ(0, mount(NULL, self->at, NULL, MS_REMOUNT | MS_RDONLY, NULL));
+	expect_read_only(_metadata, self->at);
+	EXPECT_EQ(0, umount(self->at));
+}
+
+TEST_F(mount, read_only_below)
+{
+	char f[PATH_MAX];
+	int fd;
+
+	snprintf(f, sizeof(f), "%.3000s/f", self->lower);
+	make_file(_metadata, AT_FDCWD, f, 100, 1);
+	snprintf(f, sizeof(f), "%.3000s/f", self->at);
+
+	/* The mount that passfs uses is one of its own */
+	ASSERT_EQ(0, mount(self->lower, self->second, NULL, MS_BIND, NULL));
+	ASSERT_EQ(0, mount(self->second, self->at, "passfs", 0, NULL));
+	fd = open(f, O_RDWR);
+	ASSERT_LE(0, fd);
+	/* B19 */
+	EXPECT_EQ(-EBUSY, errno_of(mount(NULL, self->second, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL)));
+	ASSERT_EQ(0, close(fd));
+	ASSERT_EQ(0, mount(NULL, self->second, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL));
+	expect_read_only(_metadata, self->at);
+	EXPECT_EQ(0, umount(self->at));
+	EXPECT_EQ(0, umount(self->second));
+}
+
+TEST_F(mount, remount_options)
+{
+	ASSERT_EQ(0, mount(self->lower, self->at, "passfs", 0, NULL));
+	EXPECT_EQ(-EINVAL, errno_of(mount(NULL, self->at, NULL, MS_REMOUNT, "colour=green")));
+	EXPECT_EQ(0, mount(NULL, self->at, NULL, MS_REMOUNT | MS_NOATIME, NULL));
+	EXPECT_EQ(0, umount(self->at));
+}
+
+/* An open file, a mapping, a current folder: each keeps the mount. */
+TEST_F(mount, busy)
+{
+	char f[PATH_MAX];
+	void *map;
+	int fd;
+
+	ASSERT_EQ(0, mount(self->lower, self->at, "passfs", 0, NULL));
+	snprintf(f, sizeof(f), "%.3000s/f", self->at);
+	make_file(_metadata, AT_FDCWD, f, 4096, 1);
+	fd = open(f, O_RDWR);
+	EXPECT_EQ(-EBUSY, errno_of(umount(self->at)));
+	map = mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0);
+	ASSERT_NE(MAP_FAILED, map);
+	ASSERT_EQ(0, close(fd));
+	EXPECT_EQ(-EBUSY, errno_of(umount(self->at)));
+	ASSERT_EQ(0, munmap(map, 4096));
+	ASSERT_EQ(0, chdir(self->at));
+	EXPECT_EQ(-EBUSY, errno_of(umount(self->at)));
+	ASSERT_EQ(0, chdir("/"));
+	EXPECT_EQ(0, umount(self->at));
+}
+
+/* Detached while in use: it works on, and goes when the last user does. */
+TEST_F(mount, detached)
+{
+	char f[PATH_MAX], buf[8];
+	char *map;
+	int fd;
+
+	ASSERT_EQ(0, mount(self->lower, self->at, "passfs", 0, NULL));
+	snprintf(f, sizeof(f), "%.3000s/f", self->at);
+	make_file(_metadata, AT_FDCWD, f, 4096, 1);
+	fd = open(f, O_RDWR);
+	map = mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0);
+	ASSERT_NE(MAP_FAILED, (void *)map);
+	ASSERT_EQ(0, umount2(self->at, MNT_DETACH));
+	EXPECT_EQ(3, pwrite(fd, "abc", 3, 0));
+	EXPECT_EQ(3, pread(fd, buf, 3, 0));
+	EXPECT_EQ('c', map[2]);
+	ASSERT_EQ(0, close(fd));
+	EXPECT_EQ('c', map[2]);
+	EXPECT_TRUE(refcount_becomes(self->used + 1)) TH_LOG("%ld", refcount("passfs"));
+	ASSERT_EQ(0, munmap(map, 4096));
+}
+
+/* The same folder twice, and a folder inside of another: two views of one filesystem. */
+TEST_F(mount, two_instances)
+{
+	char a[PATH_MAX], b[PATH_MAX];
+
+	ASSERT_EQ(0, mount(self->lower, self->at, "passfs", 0, NULL));
+	ASSERT_EQ(0, mount(self->lower, self->second, "passfs", 0, NULL));
+	snprintf(a, sizeof(a), "%.3000s/f", self->at);
+	snprintf(b, sizeof(b), "%.3000s/f", self->second);
+	make_file(_metadata, AT_FDCWD, a, 100, 1);
+	EXPECT_EQ(-1, name_differs(AT_FDCWD, b, 100, 1));
+	ASSERT_EQ(0, unlink(b));
+	EXPECT_EQ(-ENOENT, errno_of(open(a, O_RDONLY)));
+	EXPECT_EQ(0, umount(self->second));
+	EXPECT_EQ(0, umount(self->at));
+}
+
+/* Mounted on the folder it passes through. */
+TEST_F(mount, on_itself)
+{
+	char f[PATH_MAX];
+
+	snprintf(f, sizeof(f), "%.3000s/f", self->lower);
+	make_file(_metadata, AT_FDCWD, f, 100, 1);
+	ASSERT_EQ(0, mount(self->lower, self->lower, "passfs", 0, NULL));
+	EXPECT_EQ(-1, name_differs(AT_FDCWD, f, 100, 1));
+	ASSERT_EQ(0, unlink(f));
+	EXPECT_EQ(0, umount(self->lower));
+	EXPECT_EQ(-ENOENT, errno_of(open(f, O_RDONLY)));
+}
+
+TEST_F(mount, needs_privilege)
+{
+	EXPECT_EQ(EPERM, as_user(NOBODY, mount(self->lower, self->at, "passfs", 0, NULL)));
+	EXPECT_EQ(EPERM, as_user(NOBODY, fs_open()));
+}
+
+TEST_F(mount, modules)
+{
+	char line[256];
+	FILE *f = popen("lsmod | sed -n 's/^backing_file  *[0-9]* *//p'", "r");
+
+	ASSERT_NE(NULL, f);
+	ASSERT_NE(NULL, fgets(line, sizeof(line), f));
+	pclose(f);
+	EXPECT_STREQ("1 passfs\n", line);
+	EXPECT_EQ(-EWOULDBLOCK, errno_of(syscall(SYS_delete_module, "backing_file", O_NONBLOCK)));
+	EXPECT_EQ(-EWOULDBLOCK, errno_of(syscall(SYS_delete_module, "passfs", O_NONBLOCK)));
+}
+
+/* Mounted and unmounted many times, used in between. */
+TEST_F_TIMEOUT(mount, many_times, 60)
+{
+	char f[PATH_MAX];
+	int i;
+
+	snprintf(f, sizeof(f), "%.3000s/f", self->at);
+	for (i = 0; i < 50; i++) {
+		ASSERT_EQ(0, mount(self->lower, self->at, "passfs", 0, NULL));
+		make_file(_metadata, AT_FDCWD, f, 100, i);
+		ASSERT_EQ(0, umount(self->at));
+	}
+}
+
+TEST_HARNESS_MAIN
