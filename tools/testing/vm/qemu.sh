@@ -162,9 +162,9 @@ vm_guest() {
 	if [[ -n ${CMD-} ]]; then
 		guest_prepare
 		cmd=$(mktemp)
+		BF_CLEAN_DIRS+=("$cmd")
 		printf '%s\n' "$CMD" >"$cmd"
 		guest_run vm "$cmd" || rc=$?
-		rm -f "$cmd"
 		[[ -z $BF_LOG_BAD ]] || warn "the kernel reported a problem while the command ran (above, and in build/logs/vm.kernel.log)"
 		# GNU make cannot pass a recipe's status on; the Makefile's loaded object reads it here.
 		[[ -z ${BF_EXIT_STATUS_FILE-} ]] || printf '%s\n' "$rc" >"$BF_EXIT_STATUS_FILE"
