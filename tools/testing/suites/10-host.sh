@@ -19,4 +19,5 @@ t_run "clippy" "$BF_VM/vm" clippy
 t_run "rustdoc without warnings" "$BF_VM/vm" doc
 t_run "shellcheck" shellcheck_all
 t_run "checkpatch" checkpatch_all
+t_run "the runner goes red when it has to" "$BF_TESTING/self-test"
 t_run "logcheck finds every kind of kernel report" "$BF_VM/logcheck" --self-test

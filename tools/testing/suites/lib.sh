@@ -28,11 +28,26 @@ expected_skip() {
 
 log_of() { printf '%s/logs/%s.%s.log\n' "$BF_BUILD" "$SUITE" "$(tr -c 'A-Za-z0-9\n' - <<<"$1")"; }
 
+# strict COMMAND...: runs it in a subshell where the first failing command ends it; its status is in RC. Written
+# this way because bash ignores `set -e` in all that runs left of `||` or in an `if`: a test function whose first
+# command failed would pass if its last one did not. For the same reason no t_ function may be called there.
+strict() {
+	set +e
+	(
+		arm
+		set -e
+		"$@"
+	)
+	RC=$?
+	set -e
+}
+
 t_run() {
-	local name=$1 log rc=0
+	local name=$1 log rc
 	shift
 	log=$(log_of "$name")
-	"$@" >"$log" 2>&1 </dev/null || rc=$?
+	strict "$@" >"$log" 2>&1 </dev/null
+	rc=$RC
 	if ((rc == 0)); then
 		t_ok "$name"
 	else
@@ -72,31 +87,36 @@ tap() {
 }
 
 t_tap() {
-	local name=$1 log rc=0 before
+	local name=$1 log rc before
 	shift
 	log=$(log_of "$name")
-	"$@" >"$log" 2>&1 </dev/null || rc=$?
+	strict "$@" >"$log" 2>&1 </dev/null
+	rc=$RC
 	before=$(grep -c '^not ok' "$RESULTS" || true)
 	tap "$name: " <"$log"
 	if ((rc != 0)) && [[ $(grep -c '^not ok' "$RESULTS" || true) == "$before" ]]; then
 		t_fail "$name" "status $rc; ${log#"$BF_TOP"/}"
 	fi
-	[[ $(grep -c '^not ok' "$RESULTS" || true) == "$before" ]] || { grep -vE '^ok ' "$log" | tail -n 40 | sed 's/^/    | /'; }
+	[[ $(grep -c '^not ok' "$RESULTS" || true) == "$before" ]] || sed '/^ok /d; s/^/    | /' "$log" | tail -n 40
 }
 
 # t_guest NAME FS SCRIPT [FILE...]: SCRIPT's output is parts, each `### begin PROGRAM`, TAP, `### end PROGRAM STATUS`.
 t_guest() {
-	local name=$1 fs=$2 script=$3 rc=0 log before
+	local name=$1 fs=$2 script=$3 rc log before
 	shift 3
 	log=$BF_BUILD/logs/$SUITE.$name.out
 	before=$(grep -c '^not ok' "$RESULTS" || true)
-	FS=$fs guest_run "$SUITE.$name" "$script" "$@" >"$log" 2>"$log.err" </dev/null || rc=$?
+	rm -f "$BF_BUILD/logs/$SUITE.$name.verdict"
+	FS=$fs strict guest_run "$SUITE.$name" "$script" "$@" >"$log" 2>"$log.err" </dev/null
+	rc=$RC
 	parts "$name" <"$log"
 	if ((rc != 0)); then
 		tail -n 40 "$log.err" | sed 's/^/    | /'
 		t_fail "$name: guest" "status $rc"
 	fi
-	if [[ -n $BF_LOG_BAD ]]; then
+	grep -q '^### begin ' "$log" || t_fail "$name: tests" "it ran none"
+	# No verdict: no guest ran
+	if [[ $(cat "$BF_BUILD/logs/$SUITE.$name.verdict" 2>/dev/null) != clean ]]; then
 		grep -A60 '^kernel log:' "$log.err" || true
 		t_fail "$name: kernel log" "build/logs/$SUITE.$name.kernel.log"
 	else
@@ -133,5 +153,5 @@ part_end() { # WHERE PROGRAM FILE STATUS
 	before=$(grep -c '^not ok' "$RESULTS" || true)
 	tap "$1: $2: " <"$3"
 	[[ $4 == 0 || $4 == 4 ]] || [[ $(grep -c '^not ok' "$RESULTS" || true) != "$before" ]] || t_fail "$1: $2" "status $4"
-	[[ $(grep -c '^not ok' "$RESULTS" || true) == "$before" ]] || grep -vE '^(ok |#  RUN|#            OK)' "$3" | tail -n 40 | sed 's/^/    | /'
+	[[ $(grep -c '^not ok' "$RESULTS" || true) == "$before" ]] || sed -E '/^(ok |#  RUN|#            OK)/d; s/^/    | /' "$3" | tail -n 40
 }

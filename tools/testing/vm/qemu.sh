@@ -46,8 +46,8 @@ boot_files() { # CMDFILE|"" FILE...
 	shift
 	mkdir -p "$BF_RUN/cpio/bf"
 	cp "$BF_VM/guest/main" "$BF_VM/guest/setup" "$BF_RUN/cpio/bf/"
-	for f; do cp -r "$f" "$BF_RUN/cpio/bf/"; done
-	[[ -z $cmd ]] || cp "$cmd" "$BF_RUN/cpio/bf/cmd"
+	for f; do cp -r "$f" "$BF_RUN/cpio/bf/" || return; done
+	[[ -z $cmd ]] || cp "$cmd" "$BF_RUN/cpio/bf/cmd" || return
 	{
 		printf 'export BF_FS=%q BF_SETUP=${BF_SETUP:-%q} BF_BACKING=/backing/lower BF_STACK=/mnt\n' "${FS:-xfs}" "${BF_SETUP:-full}"
 		printf 'BF_SHARE=%q BF_TESTS=%q BF_TERM=%q BF_TTY_SIZE=%q\n' "${SHARE-}" "${BF_TESTS-}" "${TERM:-linux}" "$(stty size 2>/dev/null || true)"
@@ -109,14 +109,15 @@ boot_note() {
 
 # guest_run NAME CMDFILE [FILE...]: boots, runs CMDFILE with bash, its output becoming ours; FILEs are in /run/bf.
 # Returns its exit status; 124 when the time was up, 125 when the guest died or could not be set up. The kernel's log is
-# build/logs/NAME.kernel.log, and BF_LOG_BAD says whether it has a report in it.
+# build/logs/NAME.kernel.log; BF_LOG_BAD, and `bad` or `clean` in build/logs/NAME.verdict, say whether it has a report.
 guest_run() {
 	local name=$1 cmd=$2 rc=0 qrc=0 start=$SECONDS p
 	local -a readers=()
 	shift 2
 	run_dir
 	mkdir -p "$BF_BUILD/logs"
-	boot_files "$cmd" "$OUT/backing_file.ko" "$OUT/samples/passfs/passfs.ko" "$@"
+	# Said explicitly: callers with `|| rc=$?` switch `set -e` off in here
+	boot_files "$cmd" "$OUT/backing_file.ko" "$OUT/samples/passfs/passfs.ko" "$@" || return 125
 	truncate -s "${BF_SCRATCH:-8G}" "$BF_RUN/scratch"
 	mkfifo "$BF_RUN"/{out,err,ctl}
 	qemu_args "$BF_ACCEL"
@@ -134,6 +135,7 @@ guest_run() {
 	cp "$BF_RUN/console" "$BF_BUILD/logs/$name.kernel.log" 2>/dev/null || : >"$BF_BUILD/logs/$name.kernel.log"
 	BF_LOG_BAD=
 	"$BF_VM/logcheck" "$BF_BUILD/logs/$name.kernel.log" >&2 || BF_LOG_BAD=yes
+	if [[ -n $BF_LOG_BAD ]]; then echo bad; else echo clean; fi >"$BF_BUILD/logs/$name.verdict"
 	rc=$(sed -n 's/^exit \([0-9]*\)$/\1/p' "$BF_RUN/status" | tail -n 1)
 	if ((qrc == 124 || qrc == 137)) && [[ -z $rc ]]; then
 		guest_died "$name" "the guest was stopped after ${TIMEOUT:-600} s (TIMEOUT= sets the limit)"
