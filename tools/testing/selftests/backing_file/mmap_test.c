@@ -320,14 +320,14 @@ TEST_F(mmap, append_only)
 		make_file(_metadata, at[w], "f", LEN, 1);
 		before = must_open(at[w], "f", O_RDWR);
 		ASSERT_EQ(0, set_flag(down[w], "f", FS_APPEND_FL, true)) TH_LOG("%m");
+#define MAP(prot, flags, fd) (mmap(NULL, LEN, prot, flags, fd, 0) == MAP_FAILED ? -errno : 0)
+		/* B13: opened before it became append-only, and nothing since that tells the stacked inode */
+		ret[w][3] = MAP(PROT_READ | PROT_WRITE, MAP_SHARED, before);
 		fd = must_open(at[w], "f", O_RDWR | O_APPEND);
 		ro = must_open(at[w], "f", O_RDONLY);
-#define MAP(prot, flags, fd) (mmap(NULL, LEN, prot, flags, fd, 0) == MAP_FAILED ? -errno : 0)
 		ret[w][0] = MAP(PROT_READ | PROT_WRITE, MAP_SHARED, fd);
 		ret[w][1] = MAP(PROT_READ, MAP_SHARED, ro);
 		ret[w][2] = MAP(PROT_READ | PROT_WRITE, MAP_PRIVATE, fd);
-		/* Opened before it became append-only: B13 */
-		ret[w][3] = MAP(PROT_READ | PROT_WRITE, MAP_SHARED, before);
 #undef MAP
 		ASSERT_EQ(0, set_flag(down[w], "f", FS_APPEND_FL, false));
 	}

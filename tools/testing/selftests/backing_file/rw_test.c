@@ -116,17 +116,18 @@ TEST_F(rw, size_at_once)
 
 	fill(buf, sizeof(buf), 0, 1);
 	ASSERT_EQ(5000, write(fd, buf, 5000));
+	/* The copy first: to look at the size by name or descriptor might be what brings it up to date */
+	EXPECT_EQ(5000, copy_file_range(second, &in, copy, NULL, 1 << 20, 0));
+	expect_content("copy", 5000, 1);
 	ASSERT_EQ(0, fstat(second, &st));
 	EXPECT_EQ(5000, st.st_size);
 	EXPECT_EQ(5000, size_of(self->dir, "f"));
 	EXPECT_EQ(5000, size_of(self->under, "f"));
 	EXPECT_EQ(5000, lseek(second, 0, SEEK_END));
 	EXPECT_EQ(-1, differs(second, 5000, 0, 1));
-	EXPECT_EQ(5000, copy_file_range(second, &in, copy, NULL, 1 << 20, 0));
-	expect_content("copy", 5000, 1);
 }
 
-/* The same when the backing file was extended behind the stack's back. */
+/* The same when the backing file was extended behind the stack's back: a copy sees it after whoever copies looked. */
 TEST_F(rw, size_at_once_from_below)
 {
 	int fd = must_open(self->dir, "f", O_RDWR | O_CREAT, 0644);
@@ -136,9 +137,12 @@ TEST_F(rw, size_at_once_from_below)
 	make_file(_metadata, self->under, "f", 5000, 6);
 	EXPECT_EQ(5000, lseek(fd, 0, SEEK_END));
 	EXPECT_EQ(5000, copy_file_range(fd, &(loff_t){ 0 }, copy, NULL, 1 << 20, 0));
-	ASSERT_EQ(0, fstat(fd, &st));
-	EXPECT_EQ(5000, st.st_size);
 	EXPECT_EQ(-1, differs(fd, 5000, 0, 6));
+	make_file(_metadata, self->under, "f", 9000, 6);
+	ASSERT_EQ(0, fstat(fd, &st));
+	EXPECT_EQ(9000, st.st_size);
+	EXPECT_EQ(9000, copy_file_range(fd, &(loff_t){ 0 }, copy, &(loff_t){ 0 }, 1 << 20, 0));
+	expect_content("copy", 9000, 6);
 }
 
 TEST_F(rw, times_at_once)
