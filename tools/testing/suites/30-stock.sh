@@ -2,12 +2,6 @@
 # kselftests in the stock kernel, once for each backing file system
 # in: check test soak
 
-selftests_build() {
-	mkdir -p "$OUT/selftests"
-	"$BF_VM/enter" make --no-print-directory -C "$BF_TESTING/selftests/backing_file" KSFT="$KDIR/tools/testing/selftests" OUTPUT="$OUT/selftests" all
-	cp "$BF_TESTING"/selftests/backing_file/*_test.sh "$OUT/selftests/" 2>/dev/null || true
-}
-
 case $MODE in
 check) filesystems=${FS:-xfs} ;;
 *) filesystems=${FS:-xfs ext4 btrfs tmpfs} ;;

@@ -155,3 +155,10 @@ part_end() { # WHERE PROGRAM FILE STATUS
 	[[ $4 == 0 || $4 == 4 ]] || [[ $(grep -c '^not ok' "$RESULTS" || true) != "$before" ]] || t_fail "$1: $2" "status $4"
 	[[ $(grep -c '^not ok' "$RESULTS" || true) == "$before" ]] || sed -E '/^(ok |#  RUN|#            OK)/d; s/^/    | /' "$3" | tail -n 40
 }
+
+# The kselftest programs, against the headers of the kernel under test, into $OUT/selftests
+selftests_build() {
+	mkdir -p "$OUT/selftests"
+	"$BF_VM/enter" make --no-print-directory -C "$BF_TESTING/selftests/backing_file" KSFT="$KDIR/tools/testing/selftests" OUTPUT="$OUT/selftests" all
+	cp "$BF_TESTING"/selftests/backing_file/*_test.sh "$OUT/selftests/" 2>/dev/null || true
+}
