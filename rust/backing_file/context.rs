@@ -79,7 +79,8 @@ pub trait Callbacks {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
-    /// A change of the file's content has ended: `result` bytes at `pos`, or an error. May sleep.
+    /// A change of the file's content has ended, at the position `pos`, which is the one *behind* the
+    /// `result` bytes changed, or with an error. May sleep.
     ///
     /// Size and times of the user inode may have to change. For an asynchronous write this runs
     /// later, in a work queue, without the lock of the user inode; otherwise under that lock.

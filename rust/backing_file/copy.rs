@@ -51,7 +51,7 @@ impl BackingFile {
     /// credentials of the mount `from` is on; if they are not those of `ctx`, reading is verified
     /// with them too, which raises the source's event a second time.
     ///
-    /// `_lock` is the lock of the user inode of `to`. May sleep.
+    /// `lock` is the lock of the user inode of `to`. May sleep.
     ///
     /// C: `vfs_copy_file_range()` as `ovl_copyfile()` uses it.
     ///
@@ -113,13 +113,18 @@ impl BackingFile {
 
 fn copy<C: Callbacks>(
     ctx: Ctx<'_, C>,
-    _lock: &InodeGuard<'_>,
+    lock: &InodeGuard<'_>,
     (from, from_cred): (Side<'_>, &Credential),
     to: Side<'_>,
     len: Offset,
     how: How,
 ) -> Result<Offset> {
     let ctx = ctx.into_raw();
+    lock.is_of(to.user.inode())?;
+    if matches!(how, How::Dedupe { .. }) && to.backing.operations().remap_file_range.is_none() {
+        // As the VFS says it of a file that cannot, and the C function does not.
+        return Err(EOPNOTSUPP);
+    }
     if !matches!(how, How::Dedupe { .. }) {
         to.backing.remove_privs(to.user)?;
     }
@@ -152,8 +157,7 @@ fn copy<C: Callbacks>(
         }
     });
     let result = to_size(ret as isize);
-    if let Some(end_write) = ctx.end_write {
-        end_write(to.user, to.backing, to.pos, result);
-    }
+    let end = to.pos + result.map_or(0, |n| n as Offset);
+    ctx.tell_end_write(to.user, to.backing, end, result);
     result.map(|n| n as Offset)
 }

@@ -6,11 +6,11 @@ use crate::flags;
 use core::ptr::NonNull;
 use kernel::{
     cred::Credential,
-    error::from_err_ptr,
-    fs::{
-        file::flags as open_flags,
-        File, //
+    error::{
+        from_err_ptr,
+        to_result, //
     },
+    fs::File,
     prelude::*,
     sync::aref::{
         ARef,
@@ -19,13 +19,15 @@ use kernel::{
 };
 use vfs::{
     bindings,
-    file::Opening,
+    file::{
+        flags_with_mount,
+        Opening, //
+    },
     with_creds,
     Dentry,
     HookContext,
     Idmap,
     Inode,
-    Mount,
     Path, //
 };
 
@@ -87,10 +89,7 @@ impl BackingFile {
     ) -> Result<ARef<Self>> {
         let inode = path.inode().ok_or(ENOENT)?;
         user.clear_open_flags();
-        let mut flags = user.flags();
-        if user.no_atime() {
-            flags |= open_flags::O_NOATIME;
-        }
+        let flags = flags_with_mount(user);
 
         let file = with_creds(cred, || {
             inode.permission(path.idmap(), flags::access_mask(flags))?;
@@ -144,28 +143,43 @@ impl BackingFile {
                 )
             })
         })?;
-        // SAFETY: The file is new and nobody else's; the user path it recorded has references of its
-        // own, that are given back for those of the right one.
-        unsafe {
-            let right = bindings::file_user_path(user.as_ptr());
-            let wrong = *bindings::backing_file_user_path(file);
-            bindings::path_get(right);
-            bindings::backing_file_set_user_path(file, right);
-            bindings::path_put(&wrong);
-            bindings::follow_nonotify(file, user.as_ptr());
-        }
         // SAFETY: Just opened; the reference is ours.
-        // INVARIANT: `backing_tmpfile_open` returns a backing file, with the user path set above.
+        // INVARIANT: `backing_tmpfile_open` returns a backing file; its user path is corrected next.
         let file: ARef<Self> = unsafe { ARef::from_raw(NonNull::new_unchecked(file.cast())) };
+        file.correct_tmpfile(user)?;
         user.clear_open_flags();
         user.allow_what(&file.file);
         Ok(file)
     }
 
+    /// Makes up for what `backing_tmpfile_open` does not do and `backing_file_open` does: the user
+    /// path of a user file that is a backing file itself is that of *its* user file, and events.
+    fn correct_tmpfile(&self, user: &File) -> Result {
+        let file = self.as_ptr();
+        // SAFETY: The file is new and nobody else's. The user path it recorded has references of its
+        // own, and write access to its mount if it is open for writing; they are given back for
+        // those of the right one.
+        unsafe {
+            let right = bindings::file_user_path(user.as_ptr());
+            let wrong = *bindings::backing_file_user_path(file);
+            let writes = (*file).f_mode & bindings::FMODE_WRITER != 0;
+            if writes {
+                to_result(bindings::mnt_get_write_access((*right).mnt))?;
+            }
+            bindings::path_get(right);
+            bindings::backing_file_set_user_path(file, right);
+            if writes {
+                bindings::mnt_put_write_access(wrong.mnt);
+            }
+            bindings::path_put(&wrong);
+            bindings::follow_nonotify(file, user.as_ptr());
+        }
+        Ok(())
+    }
+
     /// The backing dentry.
     pub fn dentry(&self) -> &Dentry {
-        // SAFETY: A file keeps its path.
-        unsafe { Dentry::from_raw((*self.as_ptr()).__bindgen_anon_1.f_path.dentry) }
+        self.path().dentry()
     }
 
     /// The C object.
@@ -201,11 +215,16 @@ impl BackingFile {
         unsafe { Inode::from_raw((*self.as_ptr()).f_inode) }
     }
 
+    /// Where it is on the filesystem below.
+    #[inline]
+    pub(crate) fn path(&self) -> &Path {
+        // SAFETY: A file keeps its path.
+        unsafe { Path::from_raw(&raw const (*self.as_ptr()).__bindgen_anon_1.f_path) }
+    }
+
     /// How owners of the backing inode are seen through the mount it was opened on.
     #[inline]
     pub fn idmap(&self) -> &Idmap {
-        // SAFETY: A file keeps its mount; the reference lives as long as the file's.
-        let mnt = unsafe { Mount::from_raw((*self.as_ptr()).__bindgen_anon_1.f_path.mnt) };
-        mnt.idmap()
+        self.path().idmap()
     }
 }

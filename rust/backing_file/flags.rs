@@ -7,7 +7,10 @@ use crate::{
     UserFile, //
 };
 use kernel::prelude::*;
-use vfs::bindings;
+use vfs::{
+    bindings,
+    file::flags_with_mount, //
+};
 
 /// The flags of an iocb that mean the same to the backing filesystem, whoever submitted it.
 ///
@@ -75,21 +78,6 @@ const SETFL_READ: u32 = bindings::O_NONBLOCK | bindings::O_DIRECT | bindings::O_
 /// As [`SETFL_READ`], for everything else.
 const SETFL: u32 = SETFL_READ | bindings::O_APPEND;
 
-/// The flags of the user file, with those that its mount implies.
-#[inline]
-fn user_flags(user: &UserFile) -> u32 {
-    // SAFETY: A file keeps its path; mount flags are read at once, as the VFS does.
-    let mnt_flags = unsafe {
-        let mnt = (*user.as_ptr()).__bindgen_anon_1.f_path.mnt;
-        (&raw const (*mnt).mnt_flags).read_volatile()
-    };
-    if mnt_flags & bindings::MNT_NOATIME != 0 {
-        user.flags() | bindings::O_NOATIME
-    } else {
-        user.flags()
-    }
-}
-
 impl BackingFile {
     /// Takes over what `fcntl(F_SETFL)`, or a remount, changed in the user file since.
     ///
@@ -99,13 +87,13 @@ impl BackingFile {
     /// direct I/O was asked for and is not possible.
     #[inline]
     pub(crate) fn follow_flags(&self, user: &UserFile) -> Result {
-        self.follow(user_flags(user), SETFL)
+        self.follow(flags_with_mount(user), SETFL)
     }
 
     /// As [`BackingFile::follow_flags`], but without append mode, which no read depends on.
     #[inline]
     pub(crate) fn follow_read_flags(&self, user: &UserFile) -> Result {
-        self.follow(user_flags(user), SETFL_READ)
+        self.follow(flags_with_mount(user), SETFL_READ)
     }
 
     #[inline]

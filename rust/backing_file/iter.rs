@@ -24,6 +24,7 @@ use kernel::{
     types::ForeignOwnable, //
 };
 use vfs::{
+    attr::Stat,
     bindings,
     inode::InodeGuard,
     with_creds, //
@@ -62,24 +63,43 @@ impl BackingFile {
     /// taken from the user file. With `APPEND`, the hook runs for the bytes behind the present end
     /// of the file. `end_write` runs when the position is final.
     ///
-    /// `_lock` is the lock of the user inode.
+    /// `lock` is the lock of the user inode.
     ///
     /// C: `backing_file_write_iter()`.
     ///
     /// # Errors
     ///
-    /// As [`BackingFile::read_iter`], and `EPERM` if the backing inode is append-only and the
+    /// As [`BackingFile::read_iter`], and `EIO` if it is another lock, `EPERM` if the backing inode is append-only and the
     /// request does not append, `ENOSPC`, `EDQUOT`, `EFBIG`, `EROFS`.
     #[inline]
     pub fn write_iter<T: ForeignOwnable, C: Callbacks>(
         &self,
         ctx: Ctx<'_, C>,
-        _lock: &InodeGuard<'_>,
+        lock: &InodeGuard<'_>,
         iocb: Kiocb<'_, T>,
         iter: &mut IovIterSource<'_>,
     ) -> Result<usize> {
+        // SAFETY: The iocb, and so its file, is valid.
+        lock.is_of(unsafe { UserFile::from_raw((*iocb.as_raw()).ki_filp) }.inode())?;
         // SAFETY: The iocb and the iterator are valid, and handed over.
         unsafe { write(self, ctx.into_raw(), iocb.as_raw(), iter.as_raw()) }
+    }
+
+    /// Lets the user inode know of changes that were made underneath. C: `ovl_copyattr()`.
+    fn refresh(&self, user: &UserFile) -> Result {
+        if self.inode().is_stacked() {
+            // The backing inode is itself one that may not know.
+            self.path()
+                .getattr(&mut Stat::new(), bindings::STATX_BASIC_STATS, 0)?;
+        }
+        user.inode().refresh(self.inode(), self.idmap());
+        Ok(())
+    }
+
+    /// Whether the file was opened to append only, and has to stay so. For a user file that does not
+    /// append any more; one that was opened before the inode was made append-only goes on writing.
+    pub(crate) fn lost_append(&self) -> bool {
+        self.flags() & bindings::O_APPEND != 0 && self.inode().is_append_only()
     }
 
     /// Takes set-id bits and file capabilities off the user file, as a change of its content by the
@@ -94,6 +114,7 @@ impl BackingFile {
         if self.inode().is_nosec() {
             return Ok(());
         }
+        self.refresh(user)?;
         // SAFETY: The user file is valid.
         to_result(unsafe { bindings::file_remove_privs(user.as_ptr()) })
     }
@@ -211,7 +232,7 @@ pub(crate) unsafe fn write(
         let user = UserFile::from_raw((*iocb).ki_filp);
         let flags = IocbFlags::of((*iocb).ki_flags);
         // `F_SETFL` and `RWF_NOAPPEND` take append mode off the user file and ask its inode alone.
-        if !flags.is_append() && backing.inode().is_append_only() {
+        if !flags.is_append() && backing.lost_append() {
             return Err(EPERM);
         }
         backing.remove_privs(user)?;

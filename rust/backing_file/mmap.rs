@@ -42,8 +42,8 @@ pub enum MapPolicy {
     /// The hook runs for exactly the mapped bytes, when the `mmap` system call returns. Until it has
     /// allowed them the mapping is closed: another thread that touches it waits; the kernel itself,
     /// on anybody's behalf, gets `EFAULT`, so `MAP_POPULATE` populates nothing. If the hook refuses,
-    /// the mapping stays closed, in children too, and touching it raises `SIGBUS`. Bytes that
-    /// `mremap` adds are asked for when they are first touched.
+    /// the mapping stays closed, in children too, and touching it raises `SIGBUS`. The
+    /// mapping can be moved and shrunk, but not grown: `mremap` says `EFAULT`.
     ///
     /// The kernel writes to the mappings of a program while it executes it, so for a file that is
     /// opened to be executed the hook runs at open, for all of it.
@@ -78,7 +78,10 @@ impl MapPolicy {
 }
 
 impl BackingFile {
-    /// Whether somebody watched this file for pre-content events when it was opened.
+    /// Whether somebody watched this file for permission events with content when it was opened.
+    ///
+    /// The kernel does not tell pre-content events (`FAN_PRE_ACCESS`) and the older `FAN_ACCESS_PERM`
+    /// apart here: either makes the file a watched one.
     #[inline]
     pub fn has_pre_content_watch(&self) -> bool {
         // SAFETY: The file is valid; its mode does not change after open.
@@ -101,7 +104,9 @@ impl BackingFile {
     /// `EPERM` or another errno if a listener denies.
     #[inline]
     pub fn verify_open<C: Callbacks>(&self, ctx: Ctx<'_, C>, policy: MapPolicy) -> Result {
-        if !self.has_pre_content_watch() {
+        // What cannot be read cannot be mapped.
+        let unreadable = self.flags() & bindings::O_ACCMODE == bindings::O_WRONLY;
+        if unreadable || !self.has_pre_content_watch() {
             return Ok(());
         }
         match policy {
@@ -124,7 +129,7 @@ impl BackingFile {
     /// either file.
     ///
     /// The lock of the address space is held for writing, so nothing here waits for user space: no
-    /// hook can run, and there is no [`vfs::HookContext`] to run one with.
+    /// hook can run, and there is no [`vfs::HookContext`] to run one with. `accessed` of `C` is told.
     ///
     /// C: `backing_file_mmap()`.
     ///
@@ -133,7 +138,7 @@ impl BackingFile {
     /// `ENODEV` if the backing file cannot be mapped or `policy` refuses, `EACCES` for a shared
     /// mapping of an append-only file or if a security module denies, `ENOMEM`, or what the
     /// filesystem returns.
-    pub fn mmap(
+    pub fn mmap<C: Callbacks>(
         &self,
         cred: &Credential,
         user: &UserFile,
@@ -149,6 +154,9 @@ impl BackingFile {
             return Err(EACCES);
         }
         let gate = self.gate(cred, policy)?;
+        if let Some(gate) = &gate {
+            gate.ask_later()?;
+        }
 
         // SAFETY: The mapping is being set up, so its file may be set; the reference to the user
         // file that this drops is not the last, `user` is borrowed.
@@ -161,10 +169,13 @@ impl BackingFile {
             // SAFETY: As above, and the security modules agreed.
             to_result(unsafe { bindings::vfs_mmap(self.as_ptr(), vma.as_ptr()) })
         })?;
-        match gate {
-            Some(gate) => gate.close(vma),
-            None => Ok(()),
+        if let Some(gate) = gate {
+            gate.close(vma);
         }
+        if C::HAS_ACCESSED {
+            C::accessed(user, self);
+        }
+        Ok(())
     }
 
     /// The gate that a mapping under `policy` needs, if it needs one.

@@ -25,7 +25,7 @@ impl BackingFile {
     /// Allocates, punches, moves or zeroes `len` bytes at `offset`; `mode` is `FALLOC_FL_*`. The
     /// hook runs for these bytes. `end_write` is told afterwards.
     ///
-    /// `_lock` is the lock of the user inode. May sleep.
+    /// `lock` is the lock of the user inode. May sleep.
     ///
     /// C: `vfs_fallocate()` as `ovl_fallocate()` uses it.
     ///
@@ -36,11 +36,12 @@ impl BackingFile {
     pub fn fallocate<C: Callbacks>(
         &self,
         ctx: Ctx<'_, C>,
-        _lock: &InodeGuard<'_>,
+        lock: &InodeGuard<'_>,
         user: &UserFile,
         mode: i32,
         range: (Offset, Offset),
     ) -> Result {
+        lock.is_of(user.inode())?;
         let ctx = ctx.into_raw();
         let (offset, len) = range;
         self.remove_privs(user)?;
@@ -49,7 +50,12 @@ impl BackingFile {
             to_result(unsafe { bindings::vfs_fallocate(self.as_ptr(), mode, offset, len) })
         });
         // Even a call that failed may have changed the size.
-        ctx.tell_end_write(user, self, offset, result.map(|()| len as usize));
+        ctx.tell_end_write(
+            user,
+            self,
+            offset.saturating_add(len),
+            result.map(|()| len as usize),
+        );
         result
     }
 }

@@ -56,7 +56,7 @@ impl BackingFile {
     /// filesystem's own method.
     ///
     /// The hook runs for the bytes announced, before the backing filesystem is protected against
-    /// freezing and before the pipe is locked. `_lock` is the lock of the user inode.
+    /// freezing and before the pipe is locked. `lock` is the lock of the user inode.
     ///
     /// A stacking filesystem must not use `iter_file_splice_write` as its own method instead: that
     /// locks the pipe first and the files after it, against the order of a write.
@@ -74,13 +74,14 @@ impl BackingFile {
     pub fn splice_write<C: Callbacks>(
         &self,
         ctx: Ctx<'_, C>,
-        _lock: &InodeGuard<'_>,
+        lock: &InodeGuard<'_>,
         pipe: &mut Pipe,
         user: &UserFile,
         pos: &mut Offset,
         len: usize,
         flags: u32,
     ) -> Result<usize> {
+        lock.is_of(user.inode())?;
         write(self, ctx.into_raw(), pipe, user, pos, len, flags)
     }
 }
@@ -119,7 +120,7 @@ pub(crate) fn write(
         return Err(EINVAL);
     }
     // Splice refuses a user file in append mode, so append mode was taken away.
-    if backing.inode().is_append_only() {
+    if backing.lost_append() {
         return Err(EPERM);
     }
     backing.follow_flags(user)?;

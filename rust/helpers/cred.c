@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
+#include <linux/capability.h>
 #include <linux/cred.h>
 #include <linux/fs.h>
+#include <linux/user_namespace.h>
 
 const struct cred *bf_helper_override_creds(const struct cred *cred)
 {
@@ -21,4 +23,14 @@ kuid_t bf_helper_mapped_fsuid_of(struct mnt_idmap *idmap, const struct inode *di
 kgid_t bf_helper_mapped_fsgid_of(struct mnt_idmap *idmap, const struct inode *dir)
 {
 	return mapped_fsgid(idmap, i_user_ns(dir));
+}
+
+bool bf_helper_may_see_trusted(void)
+{
+	return ns_capable_noaudit(&init_user_ns, CAP_SYS_ADMIN);
+}
+
+const struct cred *bf_helper_current_cred(void)
+{
+	return current_cred();
 }

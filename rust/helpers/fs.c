@@ -121,3 +121,8 @@ void bf_helper_set_inode_lock_class(struct inode *inode)
 	lockdep_set_class(&inode->i_rwsem,
 			  &keys[S_ISDIR(inode->i_mode)][inode->i_sb->s_stack_depth]);
 }
+
+void bf_helper_down_read_umount(struct super_block *sb)
+{
+	down_read_nested(&sb->s_umount, sb->s_stack_depth + 1);
+}

@@ -10,6 +10,7 @@ use crate::{
     mount::MountWrite,
     path::Path, //
 };
+use core::marker::PhantomData;
 use kernel::{
     error::to_result,
     ffi::c_int,
@@ -58,16 +59,14 @@ impl FoundAcl {
 }
 
 /// A list that is being set; `None` removes.
-#[derive(Clone, Copy)]
-pub struct NewAcl<'a>(Option<&'a bindings::posix_acl>);
+pub struct NewAcl<'a>(*mut bindings::posix_acl, PhantomData<&'a ()>);
 
 impl NewAcl<'_> {
     /// # Safety
     ///
-    /// `ptr` must be null, or valid for the life of the value.
+    /// `ptr` must be null, or valid for the life of the value and the current task's to change.
     pub(crate) unsafe fn from_raw(ptr: *mut bindings::posix_acl) -> Self {
-        // SAFETY: By the caller's promise.
-        Self(unsafe { ptr.as_ref() })
+        Self(ptr, PhantomData)
     }
 }
 
@@ -116,14 +115,14 @@ impl Path {
     pub fn set_acl(&self, _write: &MountWrite<'_>, kind: AclType, acl: NewAcl<'_>) -> Result {
         self.inode().ok_or(ENOENT)?;
         let (idmap, dentry) = (self.idmap().as_ptr(), self.dentry().as_ptr());
-        // SAFETY: The path is valid and positive. The C functions do not change the list.
+        // SAFETY: The path is valid and positive, and the list, whose ids the C function translates,
+        // is this task's.
         to_result(unsafe {
             let name = bindings::posix_acl_xattr_name(kind.as_raw());
-            match acl.0 {
-                Some(acl) => {
-                    bindings::vfs_set_acl(idmap, dentry, name, core::ptr::from_ref(acl).cast_mut())
-                }
-                None => bindings::vfs_remove_acl(idmap, dentry, name),
+            if acl.0.is_null() {
+                bindings::vfs_remove_acl(idmap, dentry, name)
+            } else {
+                bindings::vfs_set_acl(idmap, dentry, name, acl.0)
             }
         })
     }

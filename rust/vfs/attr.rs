@@ -41,11 +41,31 @@ impl FileType {
     }
 }
 
+/// The file types of a mode.
+pub mod mode {
+    use crate::bindings;
+
+    /// A regular file.
+    pub const REGULAR: u16 = bindings::S_IFREG as u16;
+
+    /// A directory.
+    pub const DIRECTORY: u16 = bindings::S_IFDIR as u16;
+
+    /// A symbolic link, which has all permissions.
+    pub const SYMLINK: u16 = (bindings::S_IFLNK | 0o777) as u16;
+}
+
 /// Attributes as `stat` and `statx` report them, `struct kstat`.
 #[repr(transparent)]
 pub struct Stat(Opaque<bindings::kstat>);
 
 impl Stat {
+    /// Attributes to be filled in.
+    #[allow(clippy::new_without_default)]
+    pub fn new() -> Self {
+        Self(Opaque::new(pin_init::zeroed()))
+    }
+
     /// # Safety
     ///
     /// `ptr` must be valid and exclusive for `'a`.
@@ -119,6 +139,22 @@ impl SetAttr {
         to_result(unsafe {
             bindings::setattr_prepare(idmap.as_ptr(), dentry.as_ptr(), self.as_ptr())
         })
+    }
+
+    /// If the size changes, takes away from the file, which is `inode`, the privileges that a change of
+    /// its content by the current task does. For attributes that may have changed since the VFS looked.
+    ///
+    /// C: `setattr_should_drop_suidgid()`.
+    pub fn drop_privs_with_size(&mut self, idmap: &Idmap, inode: &Inode) {
+        let attr = self.as_ptr();
+        // SAFETY: `attr` is exclusive, the others are valid.
+        unsafe {
+            if (*attr).ia_valid & bindings::ATTR_SIZE != 0 {
+                let kill = bindings::setattr_should_drop_suidgid(idmap.as_ptr(), inode.as_ptr());
+                // CAST: `ATTR_*`.
+                (*attr).ia_valid |= kill as u32;
+            }
+        }
     }
 
     /// Takes the new size out of the change, if it has one; what stays are the other attributes.

@@ -6,12 +6,13 @@
 
 use crate::{
     bindings,
-    inode::Inode,
+    Dentry,
     Idmap, //
 };
 use core::ptr::NonNull;
 use kernel::{
     cred::Credential,
+    error::to_result,
     prelude::*,
     sync::aref::ARef,
     types::{
@@ -82,20 +83,34 @@ impl CredBuilder {
         self
     }
 
-    /// Makes files created with these credentials belong to who the current task creates files as,
-    /// seen through `idmap`.
+    /// For making `dentry`, a name for a file of type and permissions `mode`: the file will belong to
+    /// who the current task creates files as, seen through `idmap`, the mount of the name; and it will
+    /// have the security label that the current task's file would.
     ///
-    /// `dir` is the directory, on the filesystem whose mount has `idmap`, in which the file is to
-    /// appear.
-    #[must_use]
-    pub fn creating_as_current(self, idmap: &Idmap, dir: &Inode) -> Self {
-        // SAFETY: `idmap` and `dir` are valid; by the type invariant the credentials are ours alone.
+    /// # Errors
+    ///
+    /// What a security module returns.
+    ///
+    /// C: `security_dentry_create_files_as()` as `ovl_override_creator_creds()` uses it.
+    pub fn creating_as_current(self, idmap: &Idmap, dentry: &Dentry, mode: u16) -> Result<Self> {
+        // SAFETY: `idmap` and `dentry` are valid; by the type invariant the credentials are ours
+        // alone. The name is stable: its directory is locked by who makes a file there.
         unsafe {
-            let cred = self.cred.as_ptr();
-            (*cred).fsuid = bindings::mapped_fsuid_of(idmap.as_ptr(), dir.as_ptr());
-            (*cred).fsgid = bindings::mapped_fsgid_of(idmap.as_ptr(), dir.as_ptr());
+            let (cred, inode) = (
+                self.cred.as_ptr(),
+                (*(*(*dentry.as_ptr()).d_sb).s_root).d_inode,
+            );
+            (*cred).fsuid = bindings::mapped_fsuid_of(idmap.as_ptr(), inode);
+            (*cred).fsgid = bindings::mapped_fsgid_of(idmap.as_ptr(), inode);
+            to_result(bindings::security_dentry_create_files_as(
+                dentry.as_ptr(),
+                mode.into(),
+                dentry.stable_name().as_ptr(),
+                bindings::current_cred(),
+                cred,
+            ))?;
         }
-        self
+        Ok(self)
     }
 
     /// Finishes the credentials: they can be shared, and no longer change.

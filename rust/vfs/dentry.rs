@@ -81,8 +81,8 @@ impl<T> Dentry<T> {
 
     #[inline]
     fn raw_inode(&self) -> *mut bindings::inode {
-        // SAFETY: Read at once; a dentry can lose its inode only together with its last reference,
-        // and get one at any time.
+        // SAFETY: Read at once; a dentry that others refer to as well does not lose its inode, and
+        // one without can get one at any time.
         unsafe { (&raw const (*self.0.get()).d_inode).read_volatile() }
     }
 }
@@ -164,26 +164,19 @@ impl Dentry {
         unsafe { bindings::d_unhashed(self.as_ptr()) }
     }
 
-    /// The inode of the directory the name is in, as of now.
-    #[inline]
-    fn parent_inode(&self) -> *mut bindings::inode {
-        // SAFETY: A dentry's parent is valid memory for as long as the dentry is, in RCU mode too.
-        unsafe {
-            let parent = (&raw const (*self.as_ptr()).d_parent).read_volatile();
-            (&raw const (*parent).d_inode).read_volatile()
-        }
-    }
-
     /// Whether this dentry is what looking up `name` in `dir` would find in the cache, as of now.
     /// Does not sleep.
     #[inline]
     pub fn is_child(&self, dir: &Inode, name: &Name<'_>) -> bool {
-        if self.is_unhashed() || self.parent_inode() != dir.as_ptr() {
-            return false;
+        let _rcu = kernel::sync::rcu::read_lock();
+        // SAFETY: The dentry is valid. A parent, its inode pointer and a name that a rename replaces
+        // meanwhile stay valid memory until the end of the RCU critical section.
+        unsafe {
+            let parent = (&raw const (*self.as_ptr()).d_parent).read_volatile();
+            !self.is_unhashed()
+                && (&raw const (*parent).d_inode).read_volatile() == dir.as_ptr()
+                && bindings::d_same_name(self.as_ptr(), parent, name.as_ptr())
         }
-        // SAFETY: The dentry and its parent are valid memory; `d_same_name` tolerates a rename
-        // meanwhile.
-        unsafe { bindings::d_same_name(self.as_ptr(), (*self.as_ptr()).d_parent, name.as_ptr()) }
     }
 
     /// Whether its filesystem must be asked if it is still right. C: `DCACHE_OP_REVALIDATE`.

@@ -16,6 +16,7 @@ pub use self::ops::{
 };
 
 use crate::{
+    attr::FileType,
     bindings,
     dentry::Dentry,
     inode::Inode,
@@ -91,6 +92,29 @@ impl<O: Operations> OpenFile<O> {
     }
 }
 
+/// The flags of `file` (`O_*`), with `O_NOATIME` if the mount through which it is reached was mounted
+/// so (`noatime`, or for a directory `nodiratime`).
+pub fn flags_with_mount(file: &LocalFile) -> u32 {
+    let file = file.as_ptr();
+    // SAFETY: A file keeps its path, whose dentry is positive; flags are read at once, as the VFS
+    // does.
+    let (flags, mnt_flags, inode) = unsafe {
+        let path = (*file).__bindgen_anon_1.f_path;
+        (
+            (&raw const (*file).f_flags).read_volatile(),
+            (&raw const (*path.mnt).mnt_flags).read_volatile(),
+            &*(*path.dentry).d_inode.cast::<Inode>(),
+        )
+    };
+    let no_atime = mnt_flags & bindings::MNT_NOATIME != 0
+        || mnt_flags & bindings::MNT_NODIRATIME != 0 && inode.file_type() == FileType::Directory;
+    if no_atime {
+        flags | bindings::O_NOATIME
+    } else {
+        flags
+    }
+}
+
 /// A file that is being opened: its capabilities can still be set.
 ///
 /// # Invariants
@@ -131,16 +155,6 @@ impl<'a, T> Opening<'a, T> {
         // SAFETY: A file keeps its path, and `'a` is within the open operation; a file of `T` has a
         // dentry of `T`.
         unsafe { Dentry::from_raw((*self.file.as_ptr()).__bindgen_anon_1.f_path.dentry) }
-    }
-
-    /// Whether the access time of the file is not to be updated, because of how it is opened or
-    /// how the mount through which it is reached was mounted.
-    pub fn no_atime(&self) -> bool {
-        let file = self.file.as_ptr();
-        // SAFETY: The file and its path are valid.
-        let mnt_flags = unsafe { (*(*file).__bindgen_anon_1.f_path.mnt).mnt_flags };
-        self.flags() & kernel::fs::file::flags::O_NOATIME != 0
-            || mnt_flags & bindings::MNT_NOATIME != 0
     }
 
     /// Forgets the flags that only matter while a file is opened, `O_CREAT` and the like.

@@ -299,6 +299,8 @@ impl<T: FileSystem> Table<T> {
         // SAFETY: The VFS kills a super block once; after that nobody but us uses it.
         unsafe {
             bindings::kill_anon_super(sb);
+            // A path walk in RCU mode may still be looking at what its inodes belonged to.
+            bindings::synchronize_rcu();
             drop(T::SuperData::try_from_foreign((*sb).s_fs_info));
         }
     }

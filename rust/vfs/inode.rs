@@ -181,6 +181,13 @@ impl Inode {
         self.flags() & bindings::S_NOSEC != 0
     }
 
+    /// Whether it is an inode of a stacking filesystem itself.
+    #[inline]
+    pub fn is_stacked(&self) -> bool {
+        // SAFETY: An inode keeps its super block, whose depth does not change.
+        unsafe { (*(*self.as_ptr()).i_sb).s_stack_depth > 0 }
+    }
+
     /// Whether names in this directory are compared without regard to case.
     pub fn is_casefolded(&self) -> bool {
         self.flags() & bindings::S_CASEFOLD != 0
@@ -278,22 +285,25 @@ impl Inode {
         to_result(unsafe { bindings::generic_permission(idmap.as_ptr(), self.as_ptr(), mask) })
     }
 
-    /// Whether owner and mode are those of `from`.
+    /// Whether owner, mode, flags and size are those of `from`.
     #[inline]
-    fn same_owner_and_mode(&self, from: &Inode) -> bool {
+    fn is_like(&self, from: &Inode) -> bool {
         let (a, b) = (self.as_ptr(), from.as_ptr());
         // SAFETY: Both are valid; a concurrent change is seen now or at the next call.
         unsafe {
             (*a).i_mode == (*b).i_mode
                 && (*a).i_uid.val == (*b).i_uid.val
                 && (*a).i_gid.val == (*b).i_gid.val
+                && (*a).i_flags & COPIED_FLAGS == (*b).i_flags & COPIED_FLAGS
+                && self.size() == from.size()
         }
     }
 
-    /// Takes over owner and mode of `from` if they changed since they were copied. Does not sleep.
+    /// Takes over the attributes of `from` if owner, mode, flags or size changed since they were copied.
+    /// Does not sleep.
     #[inline]
-    pub fn refresh_owner_and_mode(&self, from: &Inode, idmap: &Idmap) {
-        if !self.same_owner_and_mode(from) {
+    pub fn refresh(&self, from: &Inode, idmap: &Idmap) {
+        if !self.is_like(from) {
             self.copy_attr(from, idmap);
         }
     }
@@ -302,7 +312,12 @@ impl Inode {
     /// blocks, links, and the flags that the VFS checks on a user's inode. Does not sleep.
     ///
     /// C: `ovl_copyattr()`.
+    ///
+    /// Does nothing to an inode that is not of a stacking filesystem: those attributes are not a copy.
     pub fn copy_attr(&self, from: &Inode, idmap: &Idmap) {
+        if !self.is_stacked() {
+            return;
+        }
         let (to, from) = (self.as_ptr(), from.as_ptr());
         // SAFETY: Both inodes are valid. Writers of the stacked inode's attributes are serialised
         // by its `i_lock`; readers, here and in C, read each field without a lock.
@@ -317,7 +332,7 @@ impl Inode {
             (*to).i_mtime_nsec = (*from).i_mtime_nsec;
             (*to).i_ctime_sec = (*from).i_ctime_sec;
             (*to).i_ctime_nsec = (*from).i_ctime_nsec & !bindings::I_CTIME_QUERIED;
-            (*to).i_flags = ((*to).i_flags & !COPIED_FLAGS) | ((*from).i_flags & COPIED_FLAGS);
+            bindings::inode_set_flags(to, (*from).i_flags & COPIED_FLAGS, COPIED_FLAGS);
             (*to).i_blocks = (*from).i_blocks;
             bindings::i_size_write(to, bindings::i_size_read(from));
             bindings::set_nlink(to, (*from).__bindgen_anon_1.i_nlink);
@@ -341,6 +356,18 @@ impl InodeGuard<'_> {
     #[inline]
     pub fn inode(&self) -> &Inode {
         self.inode
+    }
+
+    /// # Errors
+    ///
+    /// `EIO` if it is the lock of another inode than `inode`.
+    #[inline]
+    pub fn is_of(&self, inode: &Inode) -> Result {
+        if core::ptr::eq(self.inode, inode) {
+            Ok(())
+        } else {
+            Err(EIO)
+        }
     }
 }
 

@@ -84,7 +84,8 @@ impl SuperBlock {
         let sb = self.as_ptr();
         // SAFETY: The super block is mounted; its `s_umount` is what the C function wants held.
         unsafe {
-            bindings::down_read(&raw mut (*sb).s_umount);
+            // Called from the same of a filesystem stacked on this one.
+            bindings::down_read_umount(sb);
             let result = to_result(bindings::sync_filesystem(sb));
             bindings::up_read(&raw mut (*sb).s_umount);
             result
@@ -219,6 +220,8 @@ impl<'a, T: FileSystem> NewSuperBlock<'a, T> {
             (*sb).s_time_min = (*below).s_time_min;
             (*sb).s_time_max = (*below).s_time_max;
             (*sb).s_flags |= (*below).s_flags & bindings::SB_POSIXACL;
+            // sync(2) comes to the filesystem below by itself.
+            (*sb).s_iflags |= bindings::SB_I_SKIP_SYNC as usize;
         }
         Ok(())
     }

@@ -144,7 +144,7 @@ impl Operations for PassFile {
     fn mmap(file: &OpenFile<Self>, vma: &VmaNew) -> Result {
         let policy = file.inode().super_block().data().map_policy();
         file.data()
-            .mmap(cred(file), UserFile::new(file), vma, policy)
+            .mmap::<()>(cred(file), UserFile::new(file), vma, policy)
     }
 
     fn fsync(file: &OpenFile<Self>, start: Offset, end: Offset, datasync: bool) -> Result {

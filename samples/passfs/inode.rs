@@ -28,6 +28,7 @@ use vfs::{
         NewAcl, //
     },
     attr::{
+        mode,
         SetAttr,
         Stat, //
     },
@@ -73,11 +74,10 @@ fn refresh(inode: &Inode<PassFs>) {
     inode.copy_attr(inode.data(), inode.super_block().data().lower().idmap());
 }
 
-/// Credentials to create something in `dir` with: the mounter's, but it belongs to the task.
-fn creator(idmap: &Idmap, dir: &Inode<PassFs>) -> Result<ARef<Credential>> {
-    let mounter = dir.super_block().data().cred();
-    let cred = with_creds(mounter, CredBuilder::from_current)?;
-    Ok(cred.creating_as_current(idmap, dir).build())
+/// Credentials to make `dentry` with: the mounter's, but it belongs to the task.
+fn creator(idmap: &Idmap, dentry: &Dentry<PassFs>, mode: u16) -> Result<ARef<Credential>> {
+    let new = with_creds(cred(dentry), CredBuilder::from_current)?;
+    Ok(new.creating_as_current(idmap, dentry, mode)?.build())
 }
 
 /// Makes a name below with `make`, for the current task, and returns its inode.
@@ -86,10 +86,11 @@ fn make(
     idmap: &Idmap,
     dir: &Inode<PassFs>,
     dentry: &Dentry<PassFs>,
+    mode: u16,
     make: impl FnOnce(Creating<'_>) -> Result<Option<ARef<Dentry>>>,
 ) -> Result<Option<ARef<Inode<PassFs>>>> {
     let instance = dir.super_block().data();
-    let cred = creator(idmap, dir)?;
+    let cred = creator(idmap, dentry, mode)?;
     let (parent, child) = (dentry.locked_parent().data()?, dentry.data()?);
 
     let made = with_creds(&cred, || {
@@ -139,7 +140,7 @@ impl Attributes for PassAttributes {
         let instance = inode.super_block().data();
         let below = instance.lower().idmap();
         // The task with its own credentials, as of now; then the mounter with his.
-        inode.refresh_owner_and_mode(backing, below);
+        inode.refresh(backing, below);
         inode.generic_permission(idmap, mask)?;
         with_creds(instance.cred(), || backing.permission(below, mask))
     }
@@ -155,6 +156,8 @@ impl Attributes for PassAttributes {
         with_creds(cred(dentry), || {
             backing_path(dentry)?.getattr(stat, mask, flags)
         })?;
+        let instance = inode.super_block().data();
+        inode.refresh(inode.data(), instance.lower().idmap());
         stat.restack(inode, idmap);
         Ok(())
     }
@@ -166,6 +169,8 @@ impl Attributes for PassAttributes {
         attr: &mut SetAttr,
     ) -> Result {
         let inode = dentry.inode().ok_or(ENOENT)?;
+        refresh(inode);
+        attr.drop_privs_with_size(idmap, inode);
         attr.prepare(idmap, dentry)?;
         attr.restack(idmap, inode);
         let path = backing_path(dentry)?;
@@ -195,6 +200,7 @@ impl Attributes for PassAttributes {
         kind: AclType,
     ) -> Result {
         let inode = dentry.inode().ok_or(ENOENT)?;
+        refresh(inode);
         if !inode.is_owned_by_current(idmap) {
             return Err(EPERM);
         }
@@ -271,7 +277,7 @@ impl Operations for PassDirInode {
         dentry: &Dentry<PassFs>,
         mode: u16,
     ) -> Result<Option<ARef<Inode<PassFs>>>> {
-        make(hooks, idmap, dir, dentry, |name| {
+        make(hooks, idmap, dir, dentry, mode | mode::REGULAR, |name| {
             name.create(mode).map(|()| None)
         })
     }
@@ -283,7 +289,9 @@ impl Operations for PassDirInode {
         dentry: &Dentry<PassFs>,
         mode: u16,
     ) -> Result<Option<ARef<Inode<PassFs>>>> {
-        make(hooks, idmap, dir, dentry, |name| name.mkdir(mode).map(Some))
+        make(hooks, idmap, dir, dentry, mode | mode::DIRECTORY, |name| {
+            name.mkdir(mode).map(Some)
+        })
     }
 
     fn symlink(
@@ -293,7 +301,7 @@ impl Operations for PassDirInode {
         dentry: &Dentry<PassFs>,
         target: &CStr,
     ) -> Result<Option<ARef<Inode<PassFs>>>> {
-        make(hooks, idmap, dir, dentry, |name| {
+        make(hooks, idmap, dir, dentry, mode::SYMLINK, |name| {
             name.symlink(target).map(|()| None)
         })
     }
@@ -306,7 +314,7 @@ impl Operations for PassDirInode {
         mode: u16,
         dev: u32,
     ) -> Result<Option<ARef<Inode<PassFs>>>> {
-        make(hooks, idmap, dir, dentry, |name| {
+        make(hooks, idmap, dir, dentry, mode, |name| {
             name.mknod(mode, dev).map(|()| None)
         })
     }
@@ -337,7 +345,7 @@ impl Operations for PassDirInode {
         file: &Opening<'_, PassFs>,
         mode: u16,
     ) -> Result<Tmpfile<Self>> {
-        let cred = creator(idmap, dir)?;
+        let cred = creator(idmap, file.dentry(), mode)?;
         let parent = backing_path(file.dentry().locked_parent())?;
         let backing = BackingFile::tmpfile(hooks, file, &parent, mode, &cred)?;
         Ok(Tmpfile {

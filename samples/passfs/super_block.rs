@@ -136,7 +136,8 @@ impl FileSystem for PassFs {
     type DentryData = ARef<Dentry>;
 
     fn new_super(fc: &FsContext<Self>, sb: &mut NewSuperBlock<'_, Self>) -> Result<KBox<Instance>> {
-        let Some(source) = fc.source() else {
+        // An empty name would be the current directory.
+        let Some(source) = fc.source().filter(|source| !source.is_empty()) else {
             return fs_error!(fc, EINVAL, "no source: name the directory to pass through");
         };
         let lower = match Path::lookup_dir(source) {
@@ -246,9 +247,16 @@ impl FileSystem for PassFs {
             (None, None) => true,
             _ => false,
         };
-        if !same || !backing.needs_revalidation() {
-            return Ok(same);
+        if !same {
+            return Ok(false);
         }
-        backing.revalidate(dir.data(), name, flags)
+        if backing.needs_revalidation() && !backing.revalidate(dir.data(), name, flags)? {
+            return Ok(false);
+        }
+        if let Some(inode) = dentry.inode() {
+            let idmap = inode.super_block().data().lower.idmap();
+            inode.refresh(inode.data(), idmap);
+        }
+        Ok(true)
     }
 }

@@ -5,14 +5,15 @@
 //! A gate stands in the place of the backing filesystem's `vm_operations_struct`: it has a copy of
 //! it in which the functions that could make a page accessible ask the gate first.
 //!
-//! * Nothing here waits in a fault. A fault from user mode on bytes that are not allowed yet gives
-//!   the task work to do before it gets back there, in which it may wait, and is tried again. A fault
-//!   of the kernel fails: it may be in the middle of a `write`, under freeze protection.
+//! * Nothing here waits in a fault. A fault from user mode on a closed mapping gives the task work to
+//!   do before it gets back there, in which it may wait, and is tried again. A fault of the kernel
+//!   fails: it may be in the middle of a `write`, under freeze protection.
 //! * Splitting, copying to a child and moving a mapping keep the gate: each mapping that has its
-//!   operations holds a reference to it.
-//! * What is allowed are the pages from the start of the first mapping to [`Inner::allowed_end`],
-//!   which grows: mappings with this gate lose pages anywhere, but gain them at an end only. The hook
-//!   is always asked for what follows, so there is no gap.
+//!   operations holds a reference to it. A mapping with a gate neither grows nor merges with others
+//!   (`VM_DONTEXPAND`), so the bytes that were asked for are all there ever are; and no huge page is
+//!   put into it behind the gate's back.
+//! * Where the filesystem below is stacked itself and has put a gate of its own on the mapping, the
+//!   new gate takes the other's place and asks it first.
 
 use crate::{
     range::{
@@ -25,12 +26,7 @@ use core::{
     cell::UnsafeCell,
     mem::ManuallyDrop,
     ops::Deref,
-    ptr,
-    sync::atomic::{
-        AtomicBool,
-        AtomicUsize,
-        Ordering, //
-    },
+    ptr, //
 };
 use kernel::{
     cred::Credential,
@@ -40,13 +36,15 @@ use kernel::{
     },
     mm::virt::VmaNew,
     new_condvar, new_mutex,
-    page::{
-        PAGE_SHIFT,
-        PAGE_SIZE, //
-    },
+    page::PAGE_SHIFT,
     prelude::*,
     sync::{
         aref::ARef,
+        atomic::{
+            Acquire,
+            Atomic,
+            Release, //
+        },
         Arc,
         CondVar,
         Mutex, //
@@ -59,34 +57,19 @@ use vfs::{
     HookContext, //
 };
 
-/// Page offsets in the file, from the first to one behind the last.
-#[derive(Clone, Copy)]
-struct Pages {
-    start: usize,
-    end: usize,
-}
-
-impl Pages {
-    /// # Safety
-    ///
-    /// The lock of the mapping, or of its address space, must be held.
-    unsafe fn of(vma: *const bindings::vm_area_struct) -> Self {
-        // SAFETY: By the caller's promise.
-        unsafe {
-            let len = (*vma).__bindgen_anon_1.__bindgen_anon_1.vm_end
-                - (*vma).__bindgen_anon_1.__bindgen_anon_1.vm_start;
-            Self {
-                start: (*vma).vm_pgoff,
-                end: (*vma).vm_pgoff + (len >> PAGE_SHIFT),
-            }
-        }
-    }
-
-    fn range(self) -> Range {
+/// The bytes of the file that `vma` maps.
+///
+/// # Safety
+///
+/// The lock of the mapping, or of its address space, must be held.
+unsafe fn mapped_range(vma: *const bindings::vm_area_struct) -> Range {
+    // SAFETY: By the caller's promise.
+    unsafe {
+        let area = (*vma).__bindgen_anon_1.__bindgen_anon_1;
         Range {
             // CAST: `mmap` refuses offsets that are not a position in a file.
-            pos: (self.start << PAGE_SHIFT) as i64,
-            len: (self.end - self.start) * PAGE_SIZE,
+            pos: ((*vma).vm_pgoff << PAGE_SHIFT) as i64,
+            len: area.vm_end - area.vm_start,
         }
     }
 }
@@ -96,19 +79,15 @@ pub(super) struct Gate(Arc<Inner>);
 
 /// # Invariants
 ///
-/// * `below` is the table of the backing filesystem, or not set yet; `ops` is a copy of it with the
-///   functions of the gate. Neither changes once a mapping uses `ops`.
-/// * A mapping whose operations are `ops` owns a reference to the gate.
+/// * `setup` does not change once a mapping uses its `ops`.
+/// * A mapping whose operations are `setup.ops` owns a reference to the gate.
 #[pin_data]
 struct Inner {
-    ops: UnsafeCell<bindings::vm_operations_struct>,
-    below: UnsafeCell<*const bindings::vm_operations_struct>,
+    setup: UnsafeCell<Setup>,
     backing: ARef<BackingFile>,
     cred: ARef<Credential>,
-    /// One behind the last page offset that the hook allowed.
-    allowed_end: AtomicUsize,
-    /// The hook refused; the gate stays closed.
-    refused: AtomicBool,
+    /// [`UNANSWERED`], [`ALLOWED`] or [`REFUSED`]; changes once.
+    answer: Atomic<i32>,
     /// Whether a task is asking the hook.
     #[pin]
     asking: Mutex<bool>,
@@ -117,7 +96,23 @@ struct Inner {
     asked: CondVar,
 }
 
-// SAFETY: The tables are constant once the gate is shared, the rest is synchronised.
+const UNANSWERED: i32 = 0;
+const ALLOWED: i32 = 1;
+const REFUSED: i32 = 2;
+
+/// What is known of the mapping when the filesystem below has set it up.
+struct Setup {
+    /// A copy of `below` with the functions of the gate.
+    ops: bindings::vm_operations_struct,
+    /// The table of the filesystem below; static.
+    below: *const bindings::vm_operations_struct,
+    /// The gate that the filesystem below had put on the mapping.
+    inner: Option<Arc<Inner>>,
+    /// The mapped bytes; none as long as nothing is mapped.
+    range: Range,
+}
+
+// SAFETY: `setup` is constant once the gate is shared, the rest is synchronised.
 unsafe impl Send for Inner {}
 // SAFETY: As above.
 unsafe impl Sync for Inner {}
@@ -128,15 +123,19 @@ impl Gate {
     /// `ENOMEM`.
     pub(super) fn new(backing: &BackingFile, cred: &Credential) -> Result<Self> {
         let (backing, cred) = (ARef::from(backing), ARef::from(cred));
+        let setup = Setup {
+            ops: pin_init::zeroed(),
+            below: ptr::null(),
+            inner: None,
+            range: Range { pos: 0, len: 0 },
+        };
         // INVARIANT: No mapping uses the gate.
         let inner = Arc::pin_init(
             pin_init!(Inner {
-                ops: UnsafeCell::new(pin_init::zeroed()),
-                below: UnsafeCell::new(ptr::null()),
+                setup: UnsafeCell::new(setup),
                 backing,
                 cred,
-                allowed_end: AtomicUsize::new(0),
-                refused: AtomicBool::new(false),
+                answer: Atomic::new(UNANSWERED),
                 asking <- new_mutex!(false, "Gate::asking"),
                 asked <- new_condvar!("Gate::asked"),
             }),
@@ -145,37 +144,51 @@ impl Gate {
         Ok(Self(inner))
     }
 
-    /// Closes the mapping `vma`, which the backing filesystem has set up, until the current task is
-    /// on its way back to user mode and the hook has allowed it.
+    /// Gives the current task, which is about to map, the work to ask the hook on its way back to
+    /// user mode. If the mapping fails there will be nothing to ask for.
     ///
     /// # Errors
     ///
-    /// `ENOMEM`, or `ESRCH` if the task is exiting; then the mapping must not be used.
-    pub(super) fn close(self, vma: &VmaNew) -> Result {
+    /// `ENOMEM`, or `ESRCH` if the task is exiting.
+    pub(super) fn ask_later(&self) -> Result {
+        Inner::ask_before_user_mode(&self.0)
+    }
+
+    /// Closes the mapping `vma`, which the filesystem below has set up, until the hook has allowed
+    /// it.
+    pub(super) fn close(self, vma: &VmaNew) {
         let vma = vma.as_ptr();
-        // SAFETY: The mapping is being set up by this task.
-        let pages = unsafe { Pages::of(vma) };
-        // SAFETY: A mapping that the filesystem has set up has operations, of a static table; no
-        // mapping uses the gate yet.
+        // SAFETY: The mapping is being set up by this task, and no mapping uses this gate yet. What
+        // the filesystem below has given it are the operations of a static table, or of a gate, whose
+        // reference becomes ours. The mapping gets one to this gate.
         unsafe {
-            let below = (*vma).vm_ops;
-            *self.0.below.get() = below;
-            *self.0.ops.get() = Inner::guarded(&*below);
+            let mut below = (*vma).vm_ops;
+            let inner = Inner::is_gate(&*below).then(|| {
+                let inner = ManuallyDrop::into_inner(Inner::of(vma).0);
+                below = inner.setup().below;
+                inner
+            });
+            *self.0.setup.get() = Setup {
+                ops: Inner::guarded(&*below),
+                below,
+                inner,
+                range: mapped_range(vma),
+            };
+            let gate: *const Inner = Arc::into_raw(self.0);
+            (*vma).vm_ops = &raw const (*(*gate).setup.get()).ops;
+            (*vma).__bindgen_anon_2.vm_flags |= bindings::VM_DONTEXPAND as bindings::vm_flags_t;
         }
-        self.0.allowed_end.store(pages.start, Ordering::Relaxed);
-        Inner::ask_before_user_mode(&self.0, pages.end)?;
-        // SAFETY: The mapping is being set up by this task. It gets its reference to the gate. Huge
-        // pages could be put into a mapping without a fault.
-        unsafe {
-            let raw: *const Inner = Arc::into_raw(self.0);
-            (*vma).vm_ops = (*raw).ops.get();
-            (*vma).__bindgen_anon_2.vm_flags |= bindings::VM_NOHUGEPAGE as bindings::vm_flags_t;
-        }
-        Ok(())
     }
 }
 
 impl Inner {
+    /// Whether these are the operations of a gate.
+    fn is_gate(ops: &bindings::vm_operations_struct) -> bool {
+        let own: unsafe extern "C" fn(*mut bindings::vm_area_struct) = Self::vm_close;
+        ops.close
+            .is_some_and(|close| close as usize == own as usize)
+    }
+
     /// `below`, with the functions that open, close, and make pages accessible replaced by those of
     /// the gate.
     fn guarded(below: &bindings::vm_operations_struct) -> bindings::vm_operations_struct {
@@ -189,44 +202,65 @@ impl Inner {
         }
     }
 
-    /// Gives the current task the work to ask the hook for what is not allowed yet, up to `end`.
-    fn ask_before_user_mode(this: &Arc<Self>, end: usize) -> Result {
+    fn setup(&self) -> &Setup {
+        // SAFETY: By the type invariant; the task that sets it up does not hold on to this.
+        unsafe { &*self.setup.get() }
+    }
+
+    fn below(&self) -> &bindings::vm_operations_struct {
+        // SAFETY: Static, and set in a gate that a mapping uses.
+        unsafe { &*self.setup().below }
+    }
+
+    /// Gives the current task the work to ask the hook.
+    fn ask_before_user_mode(this: &Arc<Self>) -> Result {
         let gate = this.clone();
         // SAFETY: The gate holds the backing file, whose user path keeps the stacked filesystem
         // mounted, and with it its module and this one.
-        unsafe { task_work::before_user_mode(move |hooks| gate.ask(hooks, end)) }
+        unsafe { task_work::before_user_mode(move |hooks| gate.ask(hooks)) }
     }
 
-    fn allows(&self, page: usize) -> bool {
-        page < self.allowed_end.load(Ordering::Acquire)
+    /// Whether the mapped bytes are allowed, by this gate and the one whose place it took.
+    fn is_open(&self) -> bool {
+        let inner = &self.setup().inner;
+        self.answer.load(Acquire) == ALLOWED && inner.as_ref().is_none_or(|g| g.is_open())
     }
 
-    /// Asks the hook for the pages from what is allowed up to `end`. If another task is asking, waits
-    /// for it; a signal ends the wait, and the next fault asks again.
-    fn ask(&self, hooks: &mut HookContext, end: usize) {
+    fn is_refused(&self) -> bool {
+        let inner = &self.setup().inner;
+        self.answer.load(Acquire) == REFUSED || inner.as_ref().is_some_and(|g| g.is_refused())
+    }
+
+    /// Asks the hook, unless it has answered. If another task is asking, waits for it; a signal ends
+    /// the wait, and the next fault asks again.
+    fn ask(&self, hooks: &mut HookContext) {
+        let setup = self.setup();
+        if setup.range.len == 0 {
+            return;
+        }
+        if let Some(inner) = &setup.inner {
+            inner.ask(hooks);
+        }
         let mut asking = self.asking.lock();
         while *asking {
             if self.asked.wait_interruptible(&mut asking) {
                 return;
             }
         }
-        let start = self.allowed_end.load(Ordering::Acquire);
-        if start >= end || self.refused.load(Ordering::Acquire) {
+        if self.answer.load(Acquire) != UNANSWERED {
             return;
         }
         *asking = true;
         drop(asking);
 
-        let range = Pages { start, end }.range();
         let answer = with_creds(&self.cred, || {
-            self.backing.verify::<Read>(hooks, range).map(drop)
+            self.backing.verify::<Read>(hooks, setup.range).map(drop)
         });
-
         match answer {
-            Ok(()) => self.allowed_end.store(end, Ordering::Release),
+            Ok(()) => self.answer.store(ALLOWED, Release),
             // The task is being killed: nobody answered.
             Err(err) if err == ERESTARTSYS || err == EINTR => {}
-            Err(_) => self.refused.store(true, Ordering::Release),
+            Err(_) => self.answer.store(REFUSED, Release),
         }
         *self.asking.lock() = false;
         self.asked.notify_all();
@@ -238,45 +272,30 @@ impl Inner {
     ///
     /// `vma` must be a mapping whose operations are a gate's, for as long as the value is used.
     unsafe fn of(vma: *const bindings::vm_area_struct) -> Borrowed {
-        // SAFETY: By the caller's promise the table is the field of a gate, to which the mapping
-        // owns a reference.
+        // SAFETY: By the caller's promise the table is in the setup of a gate, to which the mapping
+        // owns a reference. `UnsafeCell` has the layout of what is in it.
         unsafe {
-            let inner = kernel::container_of!(
-                (*vma)
-                    .vm_ops
-                    .cast_mut()
-                    .cast::<UnsafeCell<bindings::vm_operations_struct>>(),
-                Self,
-                ops
-            );
+            let ops = (*vma).vm_ops.cast_mut();
+            let setup = kernel::container_of!(ops, Setup, ops).cast::<UnsafeCell<Setup>>();
+            let inner = kernel::container_of!(setup, Self, setup);
             Borrowed(ManuallyDrop::new(Arc::from_raw(inner)))
         }
     }
 
-    fn below(&self) -> &bindings::vm_operations_struct {
-        // SAFETY: By the type invariant; called on gates that a mapping uses.
-        unsafe { &**self.below.get() }
-    }
-
-    /// What a fault on bytes that are not allowed does.
+    /// What a fault on a mapping that is not open does.
     ///
     /// # Safety
     ///
     /// `vmf` must be the fault being handled.
     unsafe fn fault_on_closed(
         this: &Arc<Self>,
-        vmf: *mut bindings::vm_fault,
+        vmf: *const bindings::vm_fault,
     ) -> bindings::vm_fault_t {
         // SAFETY: By the caller's promise.
-        let (from_user, end) = unsafe {
-            (
-                (*vmf).flags & bindings::fault_flag_FAULT_FLAG_USER != 0,
-                Pages::of((*vmf).__bindgen_anon_1.vma).end,
-            )
-        };
-        let answer = if !from_user || this.refused.load(Ordering::Acquire) {
+        let from_user = unsafe { (*vmf).flags } & bindings::fault_flag_FAULT_FLAG_USER != 0;
+        let answer = if !from_user || this.is_refused() {
             bindings::vm_fault_reason_VM_FAULT_SIGBUS
-        } else if Self::ask_before_user_mode(this, end).is_err() {
+        } else if Self::ask_before_user_mode(this).is_err() {
             bindings::vm_fault_reason_VM_FAULT_OOM
         } else {
             // Handled: the access is tried again after the work.
@@ -331,10 +350,8 @@ impl Inner {
         // SAFETY: See above.
         unsafe {
             let gate = Self::of((*vmf).__bindgen_anon_1.vma);
-            if !gate.allows((*vmf).__bindgen_anon_1.pgoff) {
-                return Self::fault_on_closed(&gate, vmf);
-            }
             match gate.below().fault {
+                _ if !gate.is_open() => Self::fault_on_closed(&gate, vmf),
                 Some(fault) => fault(vmf),
                 None => bindings::vm_fault_reason_VM_FAULT_SIGBUS as bindings::vm_fault_t,
             }
@@ -348,9 +365,8 @@ impl Inner {
         // SAFETY: See above.
         unsafe {
             let gate = Self::of((*vmf).__bindgen_anon_1.vma);
-            let last = (*vmf).__bindgen_anon_1.pgoff | ((1 << order) - 1);
             match gate.below().huge_fault {
-                Some(fault) if gate.allows(last) => fault(vmf, order),
+                Some(fault) if gate.is_open() => fault(vmf, order),
                 // Page by page, then.
                 _ => bindings::vm_fault_reason_VM_FAULT_FALLBACK as bindings::vm_fault_t,
             }
@@ -365,10 +381,8 @@ impl Inner {
         // SAFETY: See above.
         unsafe {
             let gate = Self::of((*vmf).__bindgen_anon_1.vma);
-            let allowed = gate.allowed_end.load(Ordering::Acquire);
             match gate.below().map_pages {
-                // `end` is the last page, included.
-                Some(map) if start < allowed => map(vmf, start, end.min(allowed - 1)),
+                Some(map) if gate.is_open() => map(vmf, start, end),
                 _ => 0,
             }
         }

@@ -235,6 +235,12 @@ impl<O: Operations> Table<O> {
         owner: this_module::<O::OwnerModule>().as_ptr(),
         open: Some(Self::open),
         release: Some(Self::release),
+        // A directory says so to those who read it.
+        read: if O::HAS_ITERATE_SHARED {
+            Some(bindings::generic_read_dir)
+        } else {
+            None
+        },
         llseek: if O::HAS_LLSEEK {
             Some(Self::llseek)
         } else {

@@ -277,16 +277,22 @@ impl<A: Attributes> Table<A> {
         size: usize,
     ) -> isize {
         // SAFETY: The VFS' arguments (see above); the list has room for `size` bytes.
-        match unsafe {
+        let len = match unsafe {
             A::listxattr(
                 Dentry::from_raw(dentry),
                 Buffer::from_raw(list.cast(), size),
             )
         } {
+            Ok(len) => len,
+            Err(err) => return err.to_errno() as isize,
+        };
+        if size == 0 || len > size {
             // CAST: No list is larger than XATTR_LIST_MAX.
-            Ok(size) => size as isize,
-            Err(err) => err.to_errno() as isize,
+            return len as isize;
         }
+        // SAFETY: `len` bytes of the list were filled in.
+        let names = unsafe { core::slice::from_raw_parts_mut(list.cast::<u8>(), len) };
+        hide_trusted(names) as isize
     }
 
     unsafe extern "C" fn fileattr_get(
@@ -317,4 +323,26 @@ impl<A: Attributes> Table<A> {
             Ok(0)
         })
     }
+}
+
+/// Takes the names that only the administrator may see out of a list of nul-terminated names, if the
+/// current task is not the administrator; returns the length of the rest.
+fn hide_trusted(names: &mut [u8]) -> usize {
+    // SAFETY: FFI call with no preconditions.
+    if unsafe { bindings::may_see_trusted() } {
+        return names.len();
+    }
+    let (mut from, mut to) = (0, 0);
+    while from < names.len() {
+        let len = names[from..]
+            .iter()
+            .position(|byte| *byte == 0)
+            .map_or(names.len() - from, |end| end + 1);
+        if !names[from..from + len].starts_with(b"trusted.") {
+            names.copy_within(from..from + len, to);
+            to += len;
+        }
+        from += len;
+    }
+    to
 }

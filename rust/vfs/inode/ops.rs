@@ -430,6 +430,9 @@ impl<U: Operations> Table<U> {
                     Dentry::from_raw(dentry),
                 )
             }?;
+            // What the dentry remembers would keep the removed file, and its space.
+            // SAFETY: The dentry is valid, and its directory locked.
+            unsafe { bindings::d_drop(dentry) };
             Ok(0)
         })
     }
@@ -444,6 +447,9 @@ impl<U: Operations> Table<U> {
                     Dentry::from_raw(dentry),
                 )
             }?;
+            // What the dentry remembers would keep the removed file, and its space.
+            // SAFETY: The dentry is valid, and its directory locked.
+            unsafe { bindings::d_drop(dentry) };
             Ok(0)
         })
     }
@@ -513,7 +519,9 @@ impl<U: Operations> Table<U> {
                 }
                 let dentry = (*file).__bindgen_anon_1.f_path.dentry;
                 Dentry::<U::Fs>::from_raw(dentry).set_data(made.dentry);
-                bindings::d_instantiate(dentry, ARef::into_raw(made.inode).as_ptr().cast());
+                let inode = ARef::into_raw(made.inode).as_ptr().cast();
+                bindings::d_mark_tmpfile(file, inode);
+                bindings::d_instantiate(dentry, inode);
 
                 // The file is open already: what is left is what every open does around that.
                 (*file).private_data = made.file.into_foreign();

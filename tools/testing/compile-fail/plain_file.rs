@@ -17,5 +17,5 @@ use kernel::{
 
 /// Maps any file.
 pub fn wrong(file: &File, cred: &Credential, user: &UserFile, vma: &VmaNew) -> Result {
-    BackingFile::mmap(file, cred, user, vma, MapPolicy::Trust)
+    BackingFile::mmap::<()>(file, cred, user, vma, MapPolicy::Trust)
 }

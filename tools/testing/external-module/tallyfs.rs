@@ -25,6 +25,10 @@ use kernel::{
     sync::aref::ARef, //
 };
 use vfs::{
+    acl::{
+        AclType,
+        FoundAcl, //
+    },
     attr::{
         FileType,
         Stat, //
@@ -92,7 +96,7 @@ fn backing_path(dentry: &Dentry<TallyFs>) -> Result<PathRef<'_>> {
 fn inode_for(sb: &SuperBlock<TallyFs>, backing: &Inode) -> Result<ARef<Inode<TallyFs>>> {
     sb.inode(backing.into(), |new| {
         new.inode().copy_attr(backing, sb.data().lower.idmap());
-        let new = new.ino(backing.ino()).times_from_below();
+        let new = new.ino(backing.ino()).times_from_below().acl_from_below();
         Ok(match backing.file_type() {
             FileType::Directory => new
                 .ops(inode::Ops::new::<TallyDir>())
@@ -139,6 +143,10 @@ struct TallyAttributes;
 #[vtable]
 impl inode::Attributes for TallyAttributes {
     type Fs = TallyFs;
+
+    fn get_inode_acl(inode: &Inode<TallyFs>, kind: AclType, rcu: bool) -> FoundAcl {
+        inode.data().find_acl(kind, rcu)
+    }
 
     fn getattr(
         idmap: &Idmap,
@@ -260,6 +268,6 @@ impl file::Operations for TallyOpenFile {
     fn mmap(file: &OpenFile<Self>, vma: &VmaNew) -> Result {
         let cred = &file.inode().super_block().data().cred;
         file.data()
-            .mmap(cred, UserFile::new(file), vma, MapPolicy::default())
+            .mmap::<Tally>(cred, UserFile::new(file), vma, MapPolicy::default())
     }
 }

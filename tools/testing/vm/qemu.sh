@@ -111,6 +111,20 @@ boot_note() {
 # Returns its exit status; 124 when the time was up, 125 when the guest died or could not be set up. The kernel's log is
 # build/logs/NAME.kernel.log; BF_LOG_BAD, and `bad` or `clean` in build/logs/NAME.verdict, say whether it has a report.
 guest_run() {
+	local try rc
+	for try in 1 2 3; do
+		rc=0
+		guest_boot "$@" || rc=$?
+		# QEMU's emulation of code that the kernel patches while it boots is not quite right, and once in a while the
+		# kernel dies of that. Before our init ran, and so before any code of ours, that says nothing: once more.
+		((rc == 125 && try < 3)) || break
+		! grep -q 'init: started' "$BF_BUILD/logs/$1.kernel.log" && grep -q 'Oops: int3' "$BF_BUILD/logs/$1.kernel.log" || break
+		note "the emulated kernel died before init ran; booting again"
+	done
+	return "$rc"
+}
+
+guest_boot() {
 	local name=$1 cmd=$2 rc=0 qrc=0 start=$SECONDS p
 	local -a readers=()
 	shift 2
