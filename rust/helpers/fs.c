@@ -126,3 +126,12 @@ void bf_helper_down_read_umount(struct super_block *sb)
 {
 	down_read_nested(&sb->s_umount, sb->s_stack_depth + 1);
 }
+
+void bf_helper_set_writers_lock_class(struct super_block *sb)
+{
+	static struct lock_class_key keys[FILESYSTEM_MAX_STACK_DEPTH + 1][SB_FREEZE_LEVELS];
+	int i;
+
+	for (i = 0; i < SB_FREEZE_LEVELS; i++)
+		lockdep_set_class(&sb->s_writers.rw_sem[i], &keys[sb->s_stack_depth][i]);
+}

@@ -220,6 +220,11 @@ impl<'a, T: FileSystem> NewSuperBlock<'a, T> {
             (*sb).s_time_min = (*below).s_time_min;
             (*sb).s_time_max = (*below).s_time_max;
             (*sb).s_flags |= (*below).s_flags & bindings::SB_POSIXACL;
+            if cfg!(CONFIG_LOCKDEP) {
+                // Freeze protection nests in that of the filesystem stacked on top, which may be of the
+                // same type: for lockdep they are of different classes.
+                bindings::set_writers_lock_class(sb);
+            }
             // sync(2) comes to the filesystem below by itself.
             (*sb).s_iflags |= bindings::SB_I_SKIP_SYNC as usize;
         }
