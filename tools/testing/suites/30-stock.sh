@@ -14,6 +14,6 @@ for fs in $filesystems; do
 	tests=${TESTS-}
 	# The thousands of cases of the hooks depend on the VFS, hardly on what is below: all file systems in soak.
 	[[ $MODE == soak || $fs == "${filesystems%% *}" || -n $tests ]] || tests='[!h]*'
-	BF_TESTS=$OUT/selftests BF_GUEST_ENV="export BF_ONLY=$(printf %q "$tests")" TIMEOUT=${TIMEOUT:-900} \
+	BF_TESTS=$OUT/selftests BF_GUEST_ENV="export BF_ONLY=$(printf %q "$tests")" TIMEOUT=${TIMEOUT:-1800} \
 		t_guest "$fs" "$fs" "$BF_VM/guest/selftests"
 done
