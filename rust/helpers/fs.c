@@ -127,11 +127,13 @@ void bf_helper_down_read_umount(struct super_block *sb)
 	down_read_nested(&sb->s_umount, sb->s_stack_depth + 1);
 }
 
-void bf_helper_set_writers_lock_class(struct super_block *sb)
+void bf_helper_set_super_lock_classes(struct super_block *sb)
 {
-	static struct lock_class_key keys[FILESYSTEM_MAX_STACK_DEPTH + 1][SB_FREEZE_LEVELS];
+	static struct lock_class_key writers[FILESYSTEM_MAX_STACK_DEPTH + 1][SB_FREEZE_LEVELS];
+	static struct lock_class_key rename[FILESYSTEM_MAX_STACK_DEPTH + 1];
 	int i;
 
 	for (i = 0; i < SB_FREEZE_LEVELS; i++)
-		lockdep_set_class(&sb->s_writers.rw_sem[i], &keys[sb->s_stack_depth][i]);
+		lockdep_set_class(&sb->s_writers.rw_sem[i], &writers[sb->s_stack_depth][i]);
+	lockdep_set_class(&sb->s_vfs_rename_mutex, &rename[sb->s_stack_depth]);
 }

@@ -221,9 +221,9 @@ impl<'a, T: FileSystem> NewSuperBlock<'a, T> {
             (*sb).s_time_max = (*below).s_time_max;
             (*sb).s_flags |= (*below).s_flags & bindings::SB_POSIXACL;
             if cfg!(CONFIG_LOCKDEP) {
-                // Freeze protection nests in that of the filesystem stacked on top, which may be of the
-                // same type: for lockdep they are of different classes.
-                bindings::set_writers_lock_class(sb);
+                // Freeze protection and renames nest in those of the filesystem stacked on top, which
+                // may be of the same type: for lockdep they are of different classes.
+                bindings::set_super_lock_classes(sb);
             }
             // sync(2) comes to the filesystem below by itself.
             (*sb).s_iflags |= bindings::SB_I_SKIP_SYNC as usize;

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # the debug kernel: it sees what it is there to see, and nothing when all selftests run on it
-# in: test soak
+# in: soak
 
 # Everything is several times slower there than on the stock kernel.
 debug_guest() { # NAME FS SCRIPT [FILE...]

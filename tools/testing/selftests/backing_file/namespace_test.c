@@ -491,7 +491,7 @@ TEST_F(namespace, sticky_folder)
 #define ENTRIES 2000
 
 /* Every name once, in whatever order; positions lead back to where they were taken. */
-TEST_F(namespace, big_folder)
+TEST_F_TIMEOUT(namespace, big_folder, 300)
 {
 	static char seen[ENTRIES], names[ENTRIES + 2][12];
 	static long at[ENTRIES + 2];
