@@ -67,7 +67,7 @@ test: ## all tests (at most 60 minutes from nothing on 2 cores); SUITES='...' ru
 check: ## the quick part of test: host checks and the stock kernel
 	@$(tests) check
 
-soak: ## hours of the same (HOURS=, default 4), then a table of what was done
+soak: ## every test everywhere, then workloads until HOURS= are over (default 4; 0.2 will do), and a table of what was done
 	@$(tests) soak
 
 bench: ## cost per operation against the backing file system and its peers

@@ -41,7 +41,7 @@ for w in fio_sync fio_aio fio_uring fio_mmap fio_splice dbench_run fsmark_run st
 	if ((rc == 0)); then echo "ok 1 $name"; else echo "not ok 1 $name"; fi
 	echo "1..1"
 	echo "### end $name $rc"
-	echo "soak-row $BF_FS $name $((SECONDS - start)) $rc"
+	echo "soak_row $BF_FS $name $((SECONDS - start)) $rc"
 	find /mnt -mindepth 1 -delete
 done
 echo "### begin unload"

@@ -12,7 +12,23 @@ result() { # STATUS NAME DETAIL
 t_ok() { result ok "$1"; }
 t_fail() { result 'not ok' "$1" "${2-}"; }
 t_skip() {
-	if expected_skip "$SUITE: $1"; then result skip "$1" "$2"; else result 'not ok' "$1" "unexpected skip: $2"; fi
+	if expected_skip "${SUITE%.round*}: $1"; then result skip "$1" "$2"; else result 'not ok' "$1" "unexpected skip: $2"; fi
+}
+
+# soak_row FS WORKLOAD SECONDS FAILED [COUNT UNIT]: for the table; FAILED is 0 or an exit status
+soak_row() {
+	[[ $# =~ ^[46]$ && $3 =~ ^[0-9]+$ && $4 =~ ^[0-9]+$ && ${5-0} =~ ^[0-9]+$ ]] || { t_fail "soak row" "what is '$*'?"; return; }
+	printf '%s\t%s\t%s\t%s\t%s\t%s\t%s\n' "${KERNEL:-stock}" "$2" "$1" "$3" "$4" "${5-}" "${6-}" >>"$SOAK_ROWS"
+}
+
+# soak_table: one line for each kernel, workload and file system, runs added up
+soak_table() {
+	[[ -s $SOAK_ROWS ]] || return 0
+	echo "workloads:"
+	awk -F'\t' '{ k = $1 FS $2 FS $3; runs[k]++; seconds[k] += $4; failed[k] += $5 != 0; count[k] += $6; unit[k] = $7 }
+		END { for (k in runs) printf "%s\t%d\t%d\t%d\t%s\n", k, runs[k], seconds[k], failed[k], unit[k] == "" ? "" : count[k] " " unit[k] }' "$SOAK_ROWS" |
+		sort | awk -F'\t' 'BEGIN { format = "    %-7s %-22s %-6s %6s %8s %7s  %s\n"; printf format, "kernel", "workload", "fs", "runs", "seconds", "failed", "done" }
+			{ printf format, $1, $2, $3, $4, $5, $6, $7 }' | sed 's/ *$//'
 }
 
 # Lines of expected-skips are shell patterns for "suite: test", then `#` and the reason.
@@ -110,6 +126,7 @@ t_guest() {
 	FS=$fs strict guest_run "$SUITE.$name" "$script" "$@" >"$log" 2>"$log.err" </dev/null
 	rc=$RC
 	parts "$name" <"$log"
+	rows <"$log"
 	if ((rc != 0)); then
 		tail -n 40 "$log.err" | sed 's/^/    | /'
 		t_fail "$name: guest" "status $rc"
@@ -123,6 +140,14 @@ t_guest() {
 		t_ok "$name: kernel log"
 	fi
 	[[ $(grep -c '^not ok' "$RESULTS" || true) == "$before" ]] || note "what the tests printed: ${log#"$BF_TOP"/}"
+}
+
+rows() {
+	local word row
+	while read -r word row; do
+		# shellcheck disable=SC2086 # words
+		[[ $word != soak_row ]] || soak_row $row
+	done
 }
 
 parts() {
