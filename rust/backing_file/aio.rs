@@ -257,7 +257,7 @@ impl Request {
             UserFile::from_raw((*self.user_iocb).ki_filp)
         };
         if let Some(end_write) = end_write {
-            end_write(user, &self.backing, self.pos(), result);
+            end_write.call(user, &self.backing, self.pos(), result);
         }
     }
 }

@@ -35,6 +35,7 @@ compile_error!("this kernel has no backing files: enable CONFIG_FS_STACK");
 
 mod advice;
 mod aio;
+mod capi;
 mod context;
 mod copy;
 mod dir;

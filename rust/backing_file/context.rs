@@ -111,12 +111,12 @@ impl<'a, C: Callbacks> Ctx<'a, C> {
                 hooks,
                 cred,
                 accessed: if C::HAS_ACCESSED {
-                    Some(C::accessed)
+                    Some(Accessed::Rust(C::accessed))
                 } else {
                     None
                 },
                 end_write: if C::HAS_END_WRITE {
-                    Some(C::end_write)
+                    Some(EndWrite::Rust(C::end_write))
                 } else {
                     None
                 },
@@ -132,14 +132,71 @@ impl<'a, C: Callbacks> Ctx<'a, C> {
     }
 }
 
-/// How [`Callbacks::end_write`] is called.
-pub(crate) type EndWrite = fn(&UserFile, &BackingFile, Offset, Result<usize>);
+/// How to tell of an access: [`Callbacks::accessed`], or the function of a filesystem in C.
+#[derive(Clone, Copy)]
+pub(crate) enum Accessed {
+    Rust(fn(&UserFile, &BackingFile)),
+    /// Takes the user file; may be called with any.
+    C(unsafe extern "C" fn(*mut bindings::file)),
+}
+
+impl Accessed {
+    #[inline]
+    fn call(self, user: &UserFile, backing: &BackingFile) {
+        match self {
+            Self::Rust(accessed) => accessed(user, backing),
+            // SAFETY: The user file is valid.
+            Self::C(accessed) => unsafe { accessed(user.as_ptr()) },
+        }
+    }
+}
+
+/// How to tell of the end of a write: [`Callbacks::end_write`], or the function of a filesystem in C.
+#[derive(Clone, Copy)]
+pub(crate) enum EndWrite {
+    Rust(fn(&UserFile, &BackingFile, Offset, Result<usize>)),
+    /// Takes the user's iocb, which is here, with the position behind what was written, and what the
+    /// write returned; may be called as long as the iocb is the operation's.
+    C(
+        unsafe extern "C" fn(*mut bindings::kiocb, isize),
+        *mut bindings::kiocb,
+    ),
+}
+
+impl EndWrite {
+    /// `pos` is in the user's iocb, if there is one. The operation, and with it the iocb, must not have
+    /// been handed back yet.
+    #[inline]
+    pub(crate) fn call(
+        self,
+        user: &UserFile,
+        backing: &BackingFile,
+        pos: Offset,
+        result: Result<usize>,
+    ) {
+        match self {
+            Self::Rust(end_write) => end_write(user, backing, pos, result),
+            // SAFETY: The iocb is the operation's.
+            Self::C(end_write, iocb) => unsafe { end_write(iocb, from_size(result)) },
+        }
+    }
+}
+
+/// What a C function returns for `result`.
+#[inline]
+pub(crate) fn from_size(result: Result<usize>) -> isize {
+    match result {
+        // CAST: No operation moves more than `MAX_RW_COUNT` bytes.
+        Ok(n) => n as isize,
+        Err(err) => err.to_errno() as isize,
+    }
+}
 
 /// A [`Ctx`] without type parameter.
 pub(crate) struct RawCtx<'a> {
     pub(crate) hooks: &'a mut HookContext,
     pub(crate) cred: &'a Credential,
-    accessed: Option<fn(&UserFile, &BackingFile)>,
+    pub(crate) accessed: Option<Accessed>,
     pub(crate) end_write: Option<EndWrite>,
 }
 
@@ -153,7 +210,7 @@ impl RawCtx<'_> {
     #[inline]
     pub(crate) fn tell_accessed(&self, user: &UserFile, backing: &BackingFile) {
         if let Some(accessed) = self.accessed {
-            accessed(user, backing);
+            accessed.call(user, backing);
         }
     }
 
@@ -166,7 +223,7 @@ impl RawCtx<'_> {
         result: Result<usize>,
     ) {
         if let Some(end_write) = self.end_write {
-            end_write(user, backing, pos, result);
+            end_write.call(user, backing, pos, result);
         }
     }
 }

@@ -39,7 +39,7 @@ use vfs::{
 /// # Invariants
 ///
 /// * `FMODE_BACKING` is set, and the user path is recorded: only [`BackingFile::open`] and
-///   [`BackingFile::tmpfile`] make one.
+///   [`BackingFile::tmpfile`] make one, or what C calls in their place.
 /// * It is never in a table of file descriptors (there is no way to get a [`File`] out of it), so no
 ///   `fdget_pos` is ever active on it: it satisfies the invariants of [`File`].
 #[repr(transparent)]
@@ -93,21 +93,31 @@ impl BackingFile {
 
         let file = with_creds(cred, || {
             inode.permission(path.idmap(), flags::access_mask(flags))?;
-            // SAFETY: `user` and `path` are valid, and `path` is positive.
-            from_err_ptr(unsafe {
-                bindings::backing_file_open(
-                    user.as_ptr(),
-                    flags as i32,
-                    path.as_ptr(),
-                    cred.as_ptr(),
-                )
-            })
+            // SAFETY: `path` is positive.
+            unsafe { Self::open_raw(user, flags, path, cred) }
+        })?;
+        user.allow_what(&file.file);
+        Ok(file)
+    }
+
+    /// Opens the file at `path` with `flags`, whoever may do that.
+    ///
+    /// # Safety
+    ///
+    /// `path` must be positive.
+    pub(crate) unsafe fn open_raw(
+        user: &File,
+        flags: u32,
+        path: &Path,
+        cred: &Credential,
+    ) -> Result<ARef<Self>> {
+        // SAFETY: The arguments are valid, and `path` is positive.
+        let file = from_err_ptr(unsafe {
+            bindings::backing_file_open(user.as_ptr(), flags as i32, path.as_ptr(), cred.as_ptr())
         })?;
         // SAFETY: Just opened; the reference is ours.
         // INVARIANT: `backing_file_open` returns a backing file with the user path.
-        let file: ARef<Self> = unsafe { ARef::from_raw(NonNull::new_unchecked(file.cast())) };
-        user.allow_what(&file.file);
-        Ok(file)
+        Ok(unsafe { ARef::from_raw(NonNull::new_unchecked(file.cast())) })
     }
 
     /// Makes a file without a name in the directory `parent`, with permissions `mode`, for the user
@@ -131,24 +141,41 @@ impl BackingFile {
     ) -> Result<ARef<Self>> {
         parent.inode().ok_or(ENOENT)?;
         let flags = user.flags();
-        let file = with_creds(cred, || {
-            // SAFETY: `user` and `parent` are valid, and `parent` is positive.
-            from_err_ptr(unsafe {
-                bindings::backing_tmpfile_open(
-                    user.as_ptr(),
-                    flags as i32,
-                    parent.as_ptr(),
-                    mode,
-                    cred.as_ptr(),
-                )
-            })
+        // SAFETY: `parent` is positive.
+        let file = with_creds(cred, || unsafe {
+            Self::tmpfile_raw(user, flags, parent, mode, cred)
+        })?;
+        user.clear_open_flags();
+        user.allow_what(&file.file);
+        Ok(file)
+    }
+
+    /// Makes a file without a name in `parent` with `flags`, acting with the current credentials.
+    ///
+    /// # Safety
+    ///
+    /// `parent` must be positive.
+    pub(crate) unsafe fn tmpfile_raw(
+        user: &File,
+        flags: u32,
+        parent: &Path,
+        mode: u16,
+        cred: &Credential,
+    ) -> Result<ARef<Self>> {
+        // SAFETY: The arguments are valid, and `parent` is positive.
+        let file = from_err_ptr(unsafe {
+            bindings::backing_tmpfile_open(
+                user.as_ptr(),
+                flags as i32,
+                parent.as_ptr(),
+                mode,
+                cred.as_ptr(),
+            )
         })?;
         // SAFETY: Just opened; the reference is ours.
         // INVARIANT: `backing_tmpfile_open` returns a backing file; its user path is corrected next.
         let file: ARef<Self> = unsafe { ARef::from_raw(NonNull::new_unchecked(file.cast())) };
         file.correct_tmpfile(user)?;
-        user.clear_open_flags();
-        user.allow_what(&file.file);
         Ok(file)
     }
 
@@ -175,6 +202,18 @@ impl BackingFile {
             bindings::follow_nonotify(file, user.as_ptr());
         }
         Ok(())
+    }
+
+    /// Takes `file` for a backing file; none if it is not.
+    ///
+    /// # Safety
+    ///
+    /// `file` must be valid for `'a`, and never have been in a table of file descriptors.
+    #[inline]
+    pub(crate) unsafe fn from_raw<'a>(file: *mut bindings::file) -> Option<&'a Self> {
+        // SAFETY: By the caller's promise.
+        // INVARIANT: Checked; the kernel records the user path of every backing file.
+        unsafe { ((*file).f_mode & bindings::FMODE_BACKING != 0).then(|| &*file.cast::<Self>()) }
     }
 
     /// The backing dentry.

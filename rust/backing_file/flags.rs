@@ -52,6 +52,12 @@ impl IocbFlags {
         self.0 & bindings::IOCB_DIRECT as i32 != 0
     }
 
+    /// Whether the file has to be asked if it can do that (`NOWAIT`, `ATOMIC`).
+    #[inline]
+    fn needs_ability(self) -> bool {
+        self.0 & (bindings::IOCB_NOWAIT | bindings::IOCB_ATOMIC) != 0
+    }
+
     #[inline]
     pub(crate) fn is_append(self) -> bool {
         self.0 & bindings::IOCB_APPEND != 0
@@ -79,6 +85,19 @@ const SETFL_READ: u32 = bindings::O_NONBLOCK | bindings::O_DIRECT | bindings::O_
 const SETFL: u32 = SETFL_READ | bindings::O_APPEND;
 
 impl BackingFile {
+    /// Whether the file has the abilities that `flags` need, apart from direct I/O.
+    #[inline]
+    pub(crate) fn can_do(&self, flags: IocbFlags) -> bool {
+        if !flags.needs_ability() {
+            return true;
+        }
+        // SAFETY: The mode does not change after open.
+        let mode = unsafe { (*self.as_ptr()).f_mode };
+        let can = |flag, ability| flags.0 & flag == 0 || mode & ability != 0;
+        can(bindings::IOCB_NOWAIT, bindings::FMODE_NOWAIT)
+            && can(bindings::IOCB_ATOMIC, bindings::FMODE_CAN_ATOMIC_WRITE)
+    }
+
     /// Takes over what `fcntl(F_SETFL)`, or a remount, changed in the user file since.
     ///
     /// # Errors

@@ -96,6 +96,17 @@ impl BackingFile {
         Ok(())
     }
 
+    /// Whether a write under `flags` leaves the backing inode append-only, if it is.
+    ///
+    /// `F_SETFL` and `RWF_NOAPPEND` take append mode off the user file and ask its inode alone.
+    #[inline]
+    pub(crate) fn may_write(&self, flags: IocbFlags) -> Result {
+        if !flags.is_append() && self.lost_append() {
+            return Err(EPERM);
+        }
+        Ok(())
+    }
+
     /// Whether the file was opened to append only, and has to stay so. For a user file that does not
     /// append any more; one that was opened before the inode was made append-only goes on writing.
     pub(crate) fn lost_append(&self) -> bool {
@@ -126,7 +137,7 @@ impl BackingFile {
 ///
 /// `iter` must be valid.
 #[inline]
-unsafe fn count(iter: *const bindings::iov_iter) -> usize {
+pub(crate) unsafe fn count(iter: *const bindings::iov_iter) -> usize {
     // SAFETY: By the caller's promise.
     unsafe { (*iter).__bindgen_anon_1.__bindgen_anon_1.as_ref().count }
 }
@@ -180,9 +191,8 @@ pub(crate) fn to_size(ret: isize) -> Result<usize> {
 ///
 /// # Safety
 ///
-/// `iocb` and `iter` must be valid; the iocb must be that of an operation being submitted, and is
-/// not the caller's any more after an error `EIOCBQUEUED`.
-pub(crate) unsafe fn read(
+/// As [`submit_read`].
+unsafe fn read(
     backing: &BackingFile,
     ctx: RawCtx<'_>,
     iocb: *mut bindings::kiocb,
@@ -193,12 +203,31 @@ pub(crate) unsafe fn read(
         if count(iter) == 0 {
             return Ok(0);
         }
+        backing.follow_read_flags(UserFile::from_raw((*iocb).ki_filp))?;
+        submit_read(backing, ctx, iocb, iter, IocbFlags::of((*iocb).ki_flags))
+    }
+}
+
+/// Reads under `flags`. Whatever else is in the user file's and the iocb's flags was seen to.
+///
+/// # Safety
+///
+/// `iocb` and `iter` must be valid; the iocb must be that of an operation being submitted, and is
+/// not the caller's any more after an error `EIOCBQUEUED`.
+#[inline]
+pub(crate) unsafe fn submit_read(
+    backing: &BackingFile,
+    ctx: RawCtx<'_>,
+    iocb: *mut bindings::kiocb,
+    iter: *mut bindings::iov_iter,
+    flags: IocbFlags,
+) -> Result<usize> {
+    // SAFETY: By the caller's promise.
+    unsafe {
         let user = UserFile::from_raw((*iocb).ki_filp);
-        let flags = IocbFlags::of((*iocb).ki_flags);
         if flags.is_direct() && !backing.can_direct() {
             return Err(EINVAL);
         }
-        backing.follow_read_flags(user)?;
 
         if !is_sync(iocb) {
             return aio::read(backing, ctx, iocb, iter, flags);
@@ -217,8 +246,8 @@ pub(crate) unsafe fn read(
 ///
 /// # Safety
 ///
-/// As [`read`]; the lock of the user inode must be held.
-pub(crate) unsafe fn write(
+/// As [`submit_write`].
+unsafe fn write(
     backing: &BackingFile,
     ctx: RawCtx<'_>,
     iocb: *mut bindings::kiocb,
@@ -229,13 +258,29 @@ pub(crate) unsafe fn write(
         if count(iter) == 0 {
             return Ok(0);
         }
-        let user = UserFile::from_raw((*iocb).ki_filp);
         let flags = IocbFlags::of((*iocb).ki_flags);
-        // `F_SETFL` and `RWF_NOAPPEND` take append mode off the user file and ask its inode alone.
-        if !flags.is_append() && backing.lost_append() {
-            return Err(EPERM);
-        }
-        backing.remove_privs(user)?;
+        backing.may_write(flags)?;
+        backing.remove_privs(UserFile::from_raw((*iocb).ki_filp))?;
+        submit_write(backing, ctx, iocb, iter, flags)
+    }
+}
+
+/// Writes under `flags`. The user file's privileges, and whatever else is in its flags, were seen to.
+///
+/// # Safety
+///
+/// As [`submit_read`]; the lock of the user inode must be held.
+#[inline]
+pub(crate) unsafe fn submit_write(
+    backing: &BackingFile,
+    ctx: RawCtx<'_>,
+    iocb: *mut bindings::kiocb,
+    iter: *mut bindings::iov_iter,
+    flags: IocbFlags,
+) -> Result<usize> {
+    // SAFETY: By the caller's promise.
+    unsafe {
+        let user = UserFile::from_raw((*iocb).ki_filp);
         if flags.is_direct() && !backing.can_direct() {
             return Err(EINVAL);
         }

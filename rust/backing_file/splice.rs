@@ -49,6 +49,7 @@ impl BackingFile {
         len: usize,
         flags: u32,
     ) -> Result<usize> {
+        self.follow_read_flags(user)?;
         read(self, ctx.into_raw(), user, pos, pipe, len, flags)
     }
 
@@ -82,11 +83,14 @@ impl BackingFile {
         flags: u32,
     ) -> Result<usize> {
         lock.is_of(user.inode())?;
+        may_write(self)?;
+        self.follow_flags(user)?;
+        self.remove_privs(user)?;
         write(self, ctx.into_raw(), pipe, user, pos, len, flags)
     }
 }
 
-/// The core of [`BackingFile::splice_read`].
+/// The core of [`BackingFile::splice_read`]. The user file's flags were seen to.
 pub(crate) fn read(
     backing: &BackingFile,
     ctx: RawCtx<'_>,
@@ -96,7 +100,6 @@ pub(crate) fn read(
     len: usize,
     flags: u32,
 ) -> Result<usize> {
-    backing.follow_read_flags(user)?;
     // SAFETY: All arguments are valid, and the caller locked the pipe.
     let ret = with_creds(ctx.cred, || unsafe {
         bindings::vfs_splice_read(backing.as_ptr(), pos, pipe.as_ptr(), len, flags)
@@ -105,7 +108,21 @@ pub(crate) fn read(
     to_size(ret)
 }
 
-/// The core of [`BackingFile::splice_write`].
+/// Whether bytes can be moved to the file. Asked first: nothing may happen, no hook and no loss of
+/// set-id bits, for what cannot work.
+pub(crate) fn may_write(backing: &BackingFile) -> Result {
+    if backing.operations().splice_write.is_none() {
+        return Err(EINVAL);
+    }
+    // Splice refuses a user file in append mode, so append mode was taken away.
+    if backing.lost_append() {
+        return Err(EPERM);
+    }
+    Ok(())
+}
+
+/// The core of [`BackingFile::splice_write`]. It was asked whether that may be, and the user file's
+/// flags and privileges were seen to.
 pub(crate) fn write(
     backing: &BackingFile,
     ctx: RawCtx<'_>,
@@ -115,17 +132,6 @@ pub(crate) fn write(
     len: usize,
     flags: u32,
 ) -> Result<usize> {
-    // Nothing may happen, no hook and no loss of set-id bits, for what cannot work.
-    if backing.operations().splice_write.is_none() {
-        return Err(EINVAL);
-    }
-    // Splice refuses a user file in append mode, so append mode was taken away.
-    if backing.lost_append() {
-        return Err(EPERM);
-    }
-    backing.follow_flags(user)?;
-    backing.remove_privs(user)?;
-
     let RawCtx {
         hooks,
         cred,
@@ -140,7 +146,7 @@ pub(crate) fn write(
         result
     });
     if let Some(end_write) = end_write {
-        end_write(user, backing, *pos, result);
+        end_write.call(user, backing, *pos, result);
     }
     result
 }

@@ -22,6 +22,7 @@
 #include <linux/statfs.h>
 #include <linux/xattr.h>
 
+#include "../../include/linux/rust_backing_file.h"
 #include "../helpers/helpers.c"
 
 /* Exported to modules, but declared in fs/internal.h. */

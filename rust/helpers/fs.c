@@ -93,6 +93,11 @@ int bf_helper_iocb_flags(struct file *file)
 	return iocb_flags(file);
 }
 
+void bf_helper_warn_no_backing_file(void)
+{
+	WARN_ONCE(true, "a filesystem gave a file that is no backing file\n");
+}
+
 bool bf_helper_file_has_pre_content_watch(const struct file *file)
 {
 	return FMODE_FSNOTIFY_HSM(file->f_mode);

@@ -200,7 +200,7 @@ impl Pipe {
     ///
     /// `ptr` must be a valid pipe, used by the current task alone in the way splice does, for `'a`.
     #[inline]
-    pub(crate) unsafe fn from_raw<'a>(ptr: *mut bindings::pipe_inode_info) -> &'a mut Self {
+    pub unsafe fn from_raw<'a>(ptr: *mut bindings::pipe_inode_info) -> &'a mut Self {
         // SAFETY: By the caller's promise; the type is a transparent wrapper.
         unsafe { &mut *ptr.cast() }
     }

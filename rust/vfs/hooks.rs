@@ -30,4 +30,15 @@ impl HookContext {
             _not_send: NotThreadSafe,
         }
     }
+
+    /// For an operation whose table is not one of this crate, because its filesystem is written in C.
+    ///
+    /// # Safety
+    ///
+    /// Until the value is dropped, the current task must not protect a filesystem below the
+    /// operation's own against freezing by other means than this crate's.
+    #[inline]
+    pub unsafe fn assume() -> Self {
+        Self::new()
+    }
 }
