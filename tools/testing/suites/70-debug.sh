@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # the debug kernel: it sees what it is there to see, and nothing when all selftests run on it
-# in: soak
+# in: test soak
+# kernel: debug
 
 # Everything is several times slower there than on the stock kernel.
 debug_guest() { # NAME FS SCRIPT [FILE...]

@@ -56,6 +56,7 @@ leave() {
 }
 # arm: for the calling (sub)shell, which inherits no traps from its parent
 arm() {
+	BF_STEP_PID=
 	BF_CLEAN_DIRS=()
 	BF_CLEAN_PIDS=()
 	trap leave EXIT
