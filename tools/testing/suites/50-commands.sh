@@ -38,5 +38,6 @@ t_run "make vm CMD= has the command's output and exit status" vm_command
 t_run "KDIR= without a tree is refused" refused "no such folder" make modules KDIR=/nonexistent
 t_run "KDIR= without CONFIG_RUST is refused" norust
 t_run "KVER= that is no kernel is refused" refused "not the release" make modules KVER=foo
+t_run "KVER= that is too old is refused" refused "too old" make modules KVER=7.2.12+deb13-amd64
 t_run "FS= that is no file system is refused" refused "choose xfs" make vm CMD=true FS=ntfs
 t_run "SHARE= without a folder is refused" refused "no such folder" make vm CMD=true SHARE=/nonexistent

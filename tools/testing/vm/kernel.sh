@@ -11,6 +11,8 @@
 
 TESTED_SERIES=7.3
 TESTED_FLAVOUR=amd64
+# Before it the crate `kernel` lacks what ours use: `this_module`, pointers to reference-counted objects as private data
+OLDEST_SERIES=7.3
 # What Debian built its kernel with: configuring or building with anything else would change the configuration.
 KBUILD_ARGS=(CROSS_COMPILE=x86_64-linux-gnu- CC=x86_64-linux-gnu-gcc-14 LOCALVERSION=)
 
@@ -27,11 +29,18 @@ kernels_offered() {
 # kernel_newest: the newest stock kernel of the tested series that the package lists offer
 kernel_newest() { kernels_offered | grep -E "^$TESTED_SERIES\.[0-9]+[+]deb[0-9.]+-$TESTED_FLAVOUR$" | tail -n 1 || true; }
 
+# too_old RELEASE: says why modules cannot be built for a kernel that old, or nothing
+too_old() {
+	[[ $(printf '%s\n' "$OLDEST_SERIES" "${1%%[-+]*}" | sort -V | head -n 1) == "$OLDEST_SERIES" ]] ||
+		echo "is too old: the Rust interfaces of $OLDEST_SERIES or newer are needed"
+}
+
 # kernel_resolve -> KVER: the one asked for, or the one resolved before, or the newest of the series
 kernel_resolve() {
 	local recorded=$BF_CACHE/kernels/default-$TESTED_SERIES-$ROOT_KEY
 	if [[ -n ${KVER-} ]]; then
 		[[ $KVER =~ ^[0-9]+\.[0-9]+(\.[0-9]+)?\+deb[0-9.]+-[a-z-]*amd64$ ]] || die "KVER=$KVER is not the release of a Debian kernel (such as 7.3.4+deb13-amd64)"
+		[[ -z $(too_old "$KVER") ]] || die "KVER=$KVER $(too_old "$KVER")"
 		[[ $KVER == "$TESTED_SERIES".*+deb*[0-9]-"$TESTED_FLAVOUR" ]] || warn "$KVER is not a kernel we test ($TESTED_SERIES.*-$TESTED_FLAVOUR); it may not work"
 		return
 	fi

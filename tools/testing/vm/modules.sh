@@ -12,6 +12,8 @@ user_kdir_check() {
 	grep -q '^CONFIG_RUST=y' "$config" || die "KDIR=$KDIR: CONFIG_RUST is not set in its .config; enable it and rebuild that kernel"
 	[[ -s $KDIR/include/config/kernel.release && -s $KDIR/rust/libkernel.rmeta ]] ||
 		die "KDIR=$KDIR: not prepared for Rust modules; run 'make modules_prepare' there (header packages of distributions lack rust/)"
+	why=$(too_old "$(<"$KDIR/include/config/kernel.release")")
+	[[ -z $why ]] || die "KDIR=$KDIR: the kernel $why"
 	command -v "$rustc" >/dev/null || die "there is no rustc on this host; install the one KDIR was built with"
 	why=$(rust_mismatch "$config" "$("$rustc" --version)")
 	[[ -z $why ]] || die "KDIR=$KDIR: the kernel $why; use its compiler (RUSTC=)"
