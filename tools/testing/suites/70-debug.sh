@@ -5,7 +5,7 @@
 
 # Everything is several times slower there than on the stock kernel.
 debug_guest() { # NAME FS SCRIPT [FILE...]
-	BF_GUEST_ENV="export BF_LIMIT=${BF_LIMIT:-600} BF_ONLY=$(printf %q "${TESTS-}")" TIMEOUT=${TIMEOUT:-3000} t_guest "$@"
+	BF_GUEST_ENV="export BF_LIMIT=${BF_LIMIT:-1800} BF_ONLY=$(printf %q "${TESTS-}")" TIMEOUT=${TIMEOUT:-4500} t_guest "$@"
 }
 
 # --- a module that does wrong on purpose must make the log red, each kind by itself ---
@@ -34,7 +34,7 @@ MISBEHAVE_B=('freeze-protection:lock held when returning to user space')
 misbehave() {
 	local name=misbehave-$1 part kind text log rc=0
 	shift
-	BF_SETUP=backing BF_GUEST_ENV="export BF_KINDS=$(printf %q "$(printf '%s\n' "${@%%:*}" | xargs)")" TIMEOUT=600 \
+	BF_SETUP=backing BF_GUEST_ENV="export BF_KINDS=$(printf %q "$(printf '%s\n' "${@%%:*}" | xargs)")" TIMEOUT=1200 \
 		guest_run "$SUITE.$name" "$BF_TESTING/modules/misbehave/run" "$OUT/misbehave/misbehave.ko" \
 		>"$BF_BUILD/logs/$SUITE.$name.out" 2>&1 </dev/null || rc=$?
 	((rc == 0)) || t_fail "$name: guest" "status $rc; build/logs/$SUITE.$name.out"

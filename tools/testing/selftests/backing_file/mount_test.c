@@ -429,7 +429,7 @@ TEST_F(mount, modules)
 }
 
 /* Mounted and unmounted many times, used in between. */
-TEST_F_TIMEOUT(mount, many_times, 60)
+TEST_F(mount, many_times)
 {
 	char f[PATH_MAX];
 	int i;

@@ -491,7 +491,7 @@ TEST_F(namespace, sticky_folder)
 #define ENTRIES 2000
 
 /* Every name once, in whatever order; positions lead back to where they were taken. */
-TEST_F_TIMEOUT(namespace, big_folder, 300)
+TEST_F(namespace, big_folder)
 {
 	static char seen[ENTRIES], names[ENTRIES + 2][12];
 	static long at[ENTRIES + 2];
@@ -603,7 +603,7 @@ TEST_F(namespace, folder_errors)
 }
 
 /* Tasks that make, move and remove the same few names through both sides: no error but those of losing a race. */
-TEST_F_TIMEOUT(namespace, races, 60)
+TEST_F(namespace, races)
 {
 	int w, status, i;
 
