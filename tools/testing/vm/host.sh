@@ -20,6 +20,7 @@ host_install() {
 
 # host_ready: the host can make and enter the toolchain root, or we stop with one line that says why not
 host_ready() {
+	[[ -w $BF_CACHE ]] || mkdir -p "$BF_CACHE" 2>/dev/null || die "cannot write to $BF_CACHE; set XDG_CACHE_HOME to a folder that can hold 9 GiB"
 	# Checked in full only until there is a root: this is on the path of every command
 	[[ -d ${BF_ROOT-} ]] && command -v bwrap >/dev/null && return
 	command -v apt-get >/dev/null || die "this host has no apt-get; Debian 12 or newer, or Ubuntu, is needed (use 'make modules KDIR=...' elsewhere)"

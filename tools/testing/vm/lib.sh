@@ -131,9 +131,8 @@ commit() { mv -T -- "$1.tmp.$$" "$1"; }
 # need_space GIB "what": a one-line refusal instead of a failure half way
 need_space() {
 	local have dir=$BF_CACHE
-	mkdir -p "$dir" 2>/dev/null || die "cannot write to $dir; set XDG_CACHE_HOME to a folder that can hold $1 GiB"
 	have=$(df -Pk "$dir" | awk 'NR==2 { print int($4 / 1048576) }')
-	((have >= $1)) || die "$2 needs $1 GiB in $dir, $have GiB are free; free some, or set XDG_CACHE_HOME to another disk"
+	((have >= $1)) || die "$2: $1 GiB are needed in $dir, $have GiB are free; free some, or set XDG_CACHE_HOME to another disk"
 }
 
 # section NAME: the words of one section of the package list
