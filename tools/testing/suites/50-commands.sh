@@ -34,6 +34,29 @@ norust() {
 	return "$rc"
 }
 
+# In the toolchain root there is a compiler, but neither our root nor QEMU's images: a developer's machine
+own_tree() {
+	local dest=$BF_BUILD/own-tree ko
+	remove "$dest"
+	"$BF_VM/enter" make modules modules_install rust-analyzer KDIR="$KDIR" INSTALL_MOD_PATH="$dest"
+	for ko in backing_file passfs; do
+		[[ -n $(find "$dest/lib/modules/$KVER" -name "$ko.ko*") ]] || { echo "$ko.ko is not installed"; return 1; }
+	done
+	grep -q '"display_name": "backing_file"' rust-project.json
+	remove "$dest" rust-project.json
+}
+
+# Every goal that README names has its line
+help_is_whole() {
+	local goal
+	make help
+	for goal in run vm modules modules_install doc rust-analyzer fmt fmt-check clippy clean test check soak bench; do
+		make help | grep -qE "^ *make $goal +[^ ]" || { echo "no line for $goal"; return 1; }
+	done
+}
+
+t_run "make modules, modules_install, rust-analyzer with KDIR=" own_tree
+t_run "make help has a line for every goal" help_is_whole
 t_run "make vm CMD= has the command's output and exit status" vm_command
 t_run "KDIR= without a tree is refused" refused "no such folder" make modules KDIR=/nonexistent
 t_run "KDIR= without CONFIG_RUST is refused" norust
