@@ -33,7 +33,6 @@ use kernel::{
         c_int,
         c_uint, //
     },
-    fs::File,
     mm::virt::VmaNew,
     prelude::*,
     sync::aref::ARef, //
@@ -133,18 +132,16 @@ export! {
         real_path: *const bindings::path,
         cred: *const bindings::cred,
     ) -> *mut bindings::file {
-        // SAFETY: The arguments are valid, no freeze protection is held, and the user file is being
-        // opened or used without its position.
-        let (mut hooks, user, path, cred) = unsafe {
+        // SAFETY: The arguments are valid, and no freeze protection is held.
+        let (mut hooks, path, cred) = unsafe {
             (
                 HookContext::assume(),
-                File::from_raw_file(user_file),
                 Path::from_raw(real_path),
                 Credential::from_ptr(cred),
             )
         };
-        // SAFETY: The path is positive. CAST: A set of bits.
-        let file = unsafe { BackingFile::open_raw(user, flags as u32, path, cred) };
+        // SAFETY: The user file is valid, and the path positive. CAST: A set of bits.
+        let file = unsafe { BackingFile::open_raw(user_file, flags as u32, path, cred) };
         into_raw(file.and_then(|file| {
             file.verify_open(Ctx::<()>::new(&mut hooks, cred), MapPolicy::Lazy)?;
             Ok(file)
@@ -162,7 +159,7 @@ export! {
         // CAST: A set of bits.
         into_raw(unsafe {
             BackingFile::tmpfile_raw(
-                File::from_raw_file(user_file),
+                user_file,
                 flags as u32,
                 Path::from_raw(real_parentpath),
                 mode,

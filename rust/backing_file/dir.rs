@@ -24,8 +24,7 @@ impl BackingFile {
     /// Emits the entries of the backing directory from the position of `to` on, names, inode numbers
     /// and positions as they are.
     ///
-    /// The lock of the user's directory inode must be held (reading suffices, as the VFS does it),
-    /// and the position lock of the user file. May sleep.
+    /// May sleep.
     ///
     /// C: `iterate_dir()`.
     ///
@@ -41,12 +40,13 @@ impl BackingFile {
     ) -> Result {
         let ctx = ctx.into_raw();
         self.follow_read_flags(user)?;
-        // SAFETY: Both are valid; the position of the backing file is used here and in `llseek`,
-        // under the position lock of the user file.
+        let position = self.lock_position();
+        // SAFETY: Both are valid; the position of the backing file is locked.
         with_creds(ctx.cred, || unsafe {
             (*self.as_ptr()).f_pos = to.pos();
             to_result(bindings::iterate_dir(self.as_ptr(), to.as_ptr()))
         })?;
+        drop(position);
         ctx.tell_accessed(user, self);
         Ok(())
     }

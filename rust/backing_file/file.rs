@@ -19,10 +19,7 @@ use kernel::{
 };
 use vfs::{
     bindings,
-    file::{
-        flags_with_mount,
-        Opening, //
-    },
+    file::Opening,
     with_creds,
     Dentry,
     HookContext,
@@ -89,12 +86,12 @@ impl BackingFile {
     ) -> Result<ARef<Self>> {
         let inode = path.inode().ok_or(ENOENT)?;
         user.clear_open_flags();
-        let flags = flags_with_mount(user);
+        let flags = user.flags_with_mount();
 
         let file = with_creds(cred, || {
             inode.permission(path.idmap(), flags::access_mask(flags))?;
-            // SAFETY: `path` is positive.
-            unsafe { Self::open_raw(user, flags, path, cred) }
+            // SAFETY: `user` is valid, and `path` positive.
+            unsafe { Self::open_raw(user.as_ptr(), flags, path, cred) }
         })?;
         user.allow_what(&file.file);
         Ok(file)
@@ -104,16 +101,16 @@ impl BackingFile {
     ///
     /// # Safety
     ///
-    /// `path` must be positive.
+    /// `user` must be valid, and `path` positive.
     pub(crate) unsafe fn open_raw(
-        user: &File,
+        user: *const bindings::file,
         flags: u32,
         path: &Path,
         cred: &Credential,
     ) -> Result<ARef<Self>> {
-        // SAFETY: The arguments are valid, and `path` is positive.
+        // SAFETY: By the caller's promise.
         let file = from_err_ptr(unsafe {
-            bindings::backing_file_open(user.as_ptr(), flags as i32, path.as_ptr(), cred.as_ptr())
+            bindings::backing_file_open(user, flags as i32, path.as_ptr(), cred.as_ptr())
         })?;
         // SAFETY: Just opened; the reference is ours.
         // INVARIANT: `backing_file_open` returns a backing file with the user path.
@@ -141,9 +138,9 @@ impl BackingFile {
     ) -> Result<ARef<Self>> {
         parent.inode().ok_or(ENOENT)?;
         let flags = user.flags();
-        // SAFETY: `parent` is positive.
+        // SAFETY: `user` is valid, and `parent` positive.
         let file = with_creds(cred, || unsafe {
-            Self::tmpfile_raw(user, flags, parent, mode, cred)
+            Self::tmpfile_raw(user.as_ptr(), flags, parent, mode, cred)
         })?;
         user.clear_open_flags();
         user.allow_what(&file.file);
@@ -154,40 +151,39 @@ impl BackingFile {
     ///
     /// # Safety
     ///
-    /// `parent` must be positive.
+    /// `user` must be valid, and `parent` positive.
     pub(crate) unsafe fn tmpfile_raw(
-        user: &File,
+        user: *const bindings::file,
         flags: u32,
         parent: &Path,
         mode: u16,
         cred: &Credential,
     ) -> Result<ARef<Self>> {
-        // SAFETY: The arguments are valid, and `parent` is positive.
+        // SAFETY: By the caller's promise.
         let file = from_err_ptr(unsafe {
-            bindings::backing_tmpfile_open(
-                user.as_ptr(),
-                flags as i32,
-                parent.as_ptr(),
-                mode,
-                cred.as_ptr(),
-            )
+            bindings::backing_tmpfile_open(user, flags as i32, parent.as_ptr(), mode, cred.as_ptr())
         })?;
         // SAFETY: Just opened; the reference is ours.
         // INVARIANT: `backing_tmpfile_open` returns a backing file; its user path is corrected next.
         let file: ARef<Self> = unsafe { ARef::from_raw(NonNull::new_unchecked(file.cast())) };
-        file.correct_tmpfile(user)?;
+        // SAFETY: By the caller's promise.
+        unsafe { file.correct_tmpfile(user) }?;
         Ok(file)
     }
 
     /// Makes up for what `backing_tmpfile_open` does not do and `backing_file_open` does: the user
     /// path of a user file that is a backing file itself is that of *its* user file, and events.
-    fn correct_tmpfile(&self, user: &File) -> Result {
+    ///
+    /// # Safety
+    ///
+    /// `user` must be valid.
+    unsafe fn correct_tmpfile(&self, user: *const bindings::file) -> Result {
         let file = self.as_ptr();
-        // SAFETY: The file is new and nobody else's. The user path it recorded has references of its
-        // own, and write access to its mount if it is open for writing; they are given back for
-        // those of the right one.
+        // SAFETY: `user` is valid by the caller's promise, the file is new and nobody else's. The user
+        // path it recorded has references of its own, and write access to its mount if it is open for
+        // writing; they are given back for those of the right one.
         unsafe {
-            let right = bindings::file_user_path(user.as_ptr());
+            let right = bindings::file_user_path(user);
             let wrong = *bindings::backing_file_user_path(file);
             let writes = (*file).f_mode & bindings::FMODE_WRITER != 0;
             if writes {
@@ -199,7 +195,7 @@ impl BackingFile {
                 bindings::mnt_put_write_access(wrong.mnt);
             }
             bindings::path_put(&wrong);
-            bindings::follow_nonotify(file, user.as_ptr());
+            bindings::follow_nonotify(file, user);
         }
         Ok(())
     }

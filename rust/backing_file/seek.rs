@@ -12,7 +12,8 @@ use crate::{
 };
 use kernel::{
     fs::file::Offset,
-    prelude::*, //
+    prelude::*,
+    types::NotThreadSafe, //
 };
 use vfs::{
     bindings,
@@ -22,6 +23,23 @@ use vfs::{
 
 const SEEK_DATA: i32 = bindings::SEEK_DATA as i32;
 const SEEK_HOLE: i32 = bindings::SEEK_HOLE as i32;
+
+/// Evidence that the current task holds the lock of a backing file's position.
+///
+/// # Invariants
+///
+/// The lock is held by this task until the guard is dropped.
+pub(crate) struct PositionGuard<'a> {
+    file: &'a BackingFile,
+    _not_send: NotThreadSafe,
+}
+
+impl Drop for PositionGuard<'_> {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant.
+        unsafe { bindings::file_pos_unlock(self.file.as_ptr()) };
+    }
+}
 
 impl BackingFile {
     /// Moves the position of the user file as the backing filesystem defines it (`SEEK_DATA`,
@@ -49,8 +67,9 @@ impl BackingFile {
             return self.seek_in_watched(user, offset, whence);
         }
         let ctx = ctx.into_raw();
-        // SAFETY: Both files are valid. The position of the backing file is used here only, and
-        // that of the user file by whoever called its llseek.
+        let position = self.lock_position();
+        // SAFETY: Both files are valid. The position of the backing file is locked, and that of the
+        // user file used by whoever called its llseek.
         let pos = with_creds(ctx.cred, || unsafe {
             let (own, user) = (self.as_ptr(), user.as_ptr());
             (*own).f_pos = (*user).f_pos;
@@ -58,6 +77,7 @@ impl BackingFile {
             (*user).f_pos = (*own).f_pos;
             pos
         });
+        drop(position);
         // Whoever asks for the end may go on with something the VFS checks against the user inode.
         user.inode().refresh(self.inode(), self.idmap());
         if pos < 0 {
@@ -65,6 +85,21 @@ impl BackingFile {
             return Err(Error::from_errno(pos as i32));
         }
         Ok(pos)
+    }
+
+    /// Locks the position of the backing file, and what the filesystem keeps for the position of an
+    /// open directory. The user file's lock does not do: another user file may have the same backing
+    /// file. Files that are neither regular nor directories have none.
+    ///
+    /// C: `fdget_pos()`.
+    pub(crate) fn lock_position(&self) -> PositionGuard<'_> {
+        // SAFETY: The file is valid.
+        unsafe { bindings::file_pos_lock(self.as_ptr()) };
+        // INVARIANT: Just locked.
+        PositionGuard {
+            file: self,
+            _not_send: NotThreadSafe,
+        }
     }
 
     /// A hole in a watched file may be content that was not filled yet, and nobody can be asked

@@ -88,6 +88,18 @@ void bf_helper_rebase_owner(struct mnt_idmap *idmap, const struct inode *inode,
 							   attr->ia_vfsgid));
 }
 
+void bf_helper_file_pos_lock(struct file *file)
+{
+	if (file->f_mode & FMODE_ATOMIC_POS)
+		mutex_lock_nested(&file->f_pos_lock, file_inode(file)->i_sb->s_stack_depth + 1);
+}
+
+void bf_helper_file_pos_unlock(struct file *file)
+{
+	if (file->f_mode & FMODE_ATOMIC_POS)
+		mutex_unlock(&file->f_pos_lock);
+}
+
 int bf_helper_iocb_flags(struct file *file)
 {
 	return iocb_flags(file);

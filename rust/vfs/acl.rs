@@ -8,11 +8,19 @@ use crate::{
     bindings,
     inode::Inode,
     mount::MountWrite,
-    path::Path, //
+    path::Path,
+    Walk,
+    Walked, //
 };
-use core::marker::PhantomData;
+use core::{
+    marker::PhantomData,
+    mem::ManuallyDrop, //
+};
 use kernel::{
-    error::to_result,
+    error::{
+        from_err_ptr,
+        to_result, //
+    },
     ffi::c_int,
     prelude::*, //
 };
@@ -44,17 +52,55 @@ impl AclType {
 }
 
 /// What a search for a list found, for the VFS to use: a list, none, or an error.
+///
+/// # Invariants
+///
+/// `acl` is null, an error pointer, or a list: one that the value owns a reference to if `owned`, or
+/// else one that is valid for `'a`, the operation of a path walk in RCU mode.
 #[must_use = "found for the VFS: return it"]
-pub struct FoundAcl(*mut bindings::posix_acl);
+pub struct FoundAcl<'a> {
+    acl: *mut bindings::posix_acl,
+    owned: bool,
+    _walk: PhantomData<&'a ()>,
+}
 
-impl FoundAcl {
+impl FoundAcl<'_> {
     /// Nothing was found, because of `err`.
     pub fn error(err: Error) -> Self {
-        Self(err.to_ptr())
+        // INVARIANT: An error pointer.
+        Self {
+            acl: err.to_ptr(),
+            owned: false,
+            _walk: PhantomData,
+        }
     }
 
+    /// What the C function found whose caller gets a reference.
+    ///
+    /// # Safety
+    ///
+    /// `acl` must be null, an error pointer, or a list with a reference for the new value.
+    unsafe fn owned(acl: *mut bindings::posix_acl) -> Self {
+        // INVARIANT: By the caller's promise; neither null nor an error is a list to give back.
+        Self {
+            acl,
+            owned: from_err_ptr(acl).is_ok_and(|acl| !acl.is_null()),
+            _walk: PhantomData,
+        }
+    }
+
+    /// Passes it on to the VFS.
     pub(crate) fn into_raw(self) -> *mut bindings::posix_acl {
-        self.0
+        ManuallyDrop::new(self).acl
+    }
+}
+
+impl Drop for FoundAcl<'_> {
+    fn drop(&mut self) {
+        if self.owned {
+            // SAFETY: By the type invariant the reference is ours.
+            unsafe { bindings::posix_acl_release(self.acl) };
+        }
     }
 }
 
@@ -70,20 +116,24 @@ impl NewAcl<'_> {
     }
 }
 
-impl Inode {
-    /// Finds the list of this inode. With `rcu` it does not sleep and finds what is in memory; then
-    /// what it found is valid for the walk in RCU mode that asks.
+impl Walked<Inode> {
+    /// Finds the list of this inode. If `walk` is in RCU mode it does not sleep and finds what is in
+    /// memory.
     ///
     /// C: `get_inode_acl()`, `get_cached_acl_rcu()`.
-    pub fn find_acl(&self, kind: AclType, rcu: bool) -> FoundAcl {
-        // SAFETY: The inode is valid.
-        FoundAcl(unsafe {
-            if rcu {
-                bindings::get_cached_acl_rcu(self.as_ptr(), kind.as_raw())
-            } else {
-                bindings::get_inode_acl(self.as_ptr(), kind.as_raw())
-            }
-        })
+    pub fn find_acl(&self, walk: &Walk, kind: AclType) -> FoundAcl<'_> {
+        if walk.is_rcu() {
+            // INVARIANT: Lists are freed after an RCU grace period.
+            return FoundAcl {
+                // SAFETY: The inode is valid, and the walk in an RCU critical section.
+                acl: unsafe { bindings::get_cached_acl_rcu(self.as_ptr(), kind.as_raw()) },
+                owned: false,
+                _walk: PhantomData,
+            };
+        }
+        // SAFETY: The inode is referenced by who called the operation of the walk; the C function
+        // returns a reference.
+        unsafe { FoundAcl::owned(bindings::get_inode_acl(self.as_ptr(), kind.as_raw())) }
     }
 }
 
@@ -91,18 +141,18 @@ impl Path {
     /// Finds the list of the file. May sleep.
     ///
     /// C: `vfs_get_acl()`.
-    pub fn find_acl(&self, kind: AclType) -> FoundAcl {
+    pub fn find_acl(&self, kind: AclType) -> FoundAcl<'static> {
         if self.inode().is_none() {
             return FoundAcl::error(ENOENT);
         }
-        // SAFETY: The path is valid and positive.
-        FoundAcl(unsafe {
-            bindings::vfs_get_acl(
+        // SAFETY: The path is valid and positive; the C function returns a reference.
+        unsafe {
+            FoundAcl::owned(bindings::vfs_get_acl(
                 self.idmap().as_ptr(),
                 self.dentry().as_ptr(),
                 bindings::posix_acl_xattr_name(kind.as_raw()),
-            )
-        })
+            ))
+        }
     }
 
     /// Sets or removes the list of the file. May sleep; takes the inode's lock.

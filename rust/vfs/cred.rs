@@ -6,8 +6,9 @@
 
 use crate::{
     bindings,
-    Dentry,
-    Idmap, //
+    FileSystem,
+    Idmap,
+    StableDentry, //
 };
 use core::ptr::NonNull;
 use kernel::{
@@ -92,9 +93,14 @@ impl CredBuilder {
     /// What a security module returns.
     ///
     /// C: `security_dentry_create_files_as()` as `ovl_override_creator_creds()` uses it.
-    pub fn creating_as_current(self, idmap: &Idmap, dentry: &Dentry, mode: u16) -> Result<Self> {
+    pub fn creating_as_current<T: FileSystem>(
+        self,
+        idmap: &Idmap,
+        dentry: &StableDentry<T>,
+        mode: u16,
+    ) -> Result<Self> {
         // SAFETY: `idmap` and `dentry` are valid; by the type invariant the credentials are ours
-        // alone. The name is stable: its directory is locked by who makes a file there.
+        // alone.
         unsafe {
             let (cred, inode) = (
                 self.cred.as_ptr(),
@@ -105,7 +111,7 @@ impl CredBuilder {
             to_result(bindings::security_dentry_create_files_as(
                 dentry.as_ptr(),
                 mode.into(),
-                dentry.stable_name().as_ptr(),
+                dentry.name().as_ptr(),
                 bindings::current_cred(),
                 cred,
             ))?;

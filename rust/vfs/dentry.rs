@@ -9,7 +9,10 @@ use crate::{
     fs::FileSystem,
     inode::Inode,
     AnyFs,
-    SuperBlock, //
+    RcuRelease,
+    SuperBlock,
+    Walk,
+    Walked, //
 };
 use core::{
     marker::PhantomData,
@@ -18,6 +21,7 @@ use core::{
     slice, //
 };
 use kernel::{
+    ffi::c_void,
     prelude::*,
     sync::aref::AlwaysRefCounted,
     types::{
@@ -30,8 +34,8 @@ use kernel::{
 ///
 /// # Invariants
 ///
-/// A live dentry, reference-counted by `dget` and `dput`, or one that a path walk in RCU mode
-/// reached. If `T` is a [`FileSystem`], its `d_fsdata` is null or a [`FileSystem::DentryData`].
+/// A live dentry, reference-counted by `dget` and `dput`, the count not being zero. If `T` is a
+/// [`FileSystem`], its `d_fsdata` is null or a [`FileSystem::DentryData`].
 #[repr(transparent)]
 pub struct Dentry<T = AnyFs>(Opaque<bindings::dentry>, PhantomData<fn() -> T>);
 
@@ -46,7 +50,7 @@ unsafe impl<T> Sync for Dentry<T> {}
 unsafe impl<T> AlwaysRefCounted for Dentry<T> {
     #[inline]
     fn inc_ref(&self) {
-        // SAFETY: A shared reference outside of an RCU walk means the count is not zero.
+        // SAFETY: By the type invariant the count is not zero.
         unsafe { bindings::dget(self.0.get()) };
     }
 
@@ -78,12 +82,15 @@ impl<T> Dentry<T> {
         // SAFETY: By the caller's promise; the type is a transparent wrapper.
         unsafe { &*ptr.cast() }
     }
+}
+
+impl Deref for Dentry {
+    type Target = Walked<Dentry>;
 
     #[inline]
-    fn raw_inode(&self) -> *mut bindings::inode {
-        // SAFETY: Read at once; a dentry that others refer to as well does not lose its inode, and
-        // one without can get one at any time.
-        unsafe { (&raw const (*self.0.get()).d_inode).read_volatile() }
+    fn deref(&self) -> &Walked<Dentry> {
+        // SAFETY: A dentry with references is one that a walk could have reached.
+        unsafe { Walked::<Dentry>::from_raw(self.0.get()) }
     }
 }
 
@@ -95,12 +102,11 @@ impl<T: FileSystem> Dentry<T> {
     /// `ESTALE` if a lookup has not given it any yet.
     #[inline]
     pub fn data(&self) -> Result<<T::DentryData as ForeignOwnable>::Borrowed<'_>> {
-        // SAFETY: The dentry is valid; the data is set once, before the dentry is published.
-        let data = unsafe { (*self.as_ptr()).d_fsdata };
+        let data = self.raw_data();
         if data.is_null() {
             return Err(ESTALE);
         }
-        // SAFETY: By the type invariant; `RcuRelease` covers a dentry reached in RCU mode.
+        // SAFETY: By the type invariant.
         Ok(unsafe { <T::DentryData as ForeignOwnable>::borrow(data) })
     }
 
@@ -128,24 +134,9 @@ impl<T: FileSystem> Dentry<T> {
         // SAFETY: `d_sb` does not change and outlives the dentry; it is of the same filesystem.
         unsafe { SuperBlock::from_raw((*self.as_ptr()).d_sb) }
     }
-
-    /// The parent, while the current task holds the lock of its directory inode.
-    ///
-    /// The operations of [`crate::inode::Operations`] that change a directory run under it.
-    #[inline]
-    pub fn locked_parent(&self) -> &Dentry<T> {
-        // SAFETY: The directory's lock keeps `d_parent` stable, and a dentry holds its parent.
-        unsafe { Dentry::from_raw((*self.as_ptr()).d_parent) }
-    }
 }
 
 impl Dentry {
-    /// The C object.
-    #[inline]
-    pub fn as_ptr(&self) -> *mut bindings::dentry {
-        self.0.get()
-    }
-
     /// The inode, if the name exists.
     ///
     /// A name that exists keeps its inode while the dentry is referenced; one that does not may
@@ -155,6 +146,130 @@ impl Dentry {
         let inode = self.raw_inode();
         // SAFETY: A referenced dentry holds a reference to its inode.
         (!inode.is_null()).then(|| unsafe { Inode::from_raw(inode) })
+    }
+}
+
+/// A dentry of `T` whose name and parent cannot change: the current task holds the lock of its
+/// directory, or the dentry is new and nobody else's.
+///
+/// # Invariants
+///
+/// As [`Dentry`]; `d_name` and `d_parent` do not change for as long as the reference to it lives.
+#[repr(transparent)]
+pub struct StableDentry<T>(Dentry<T>);
+
+impl<T> Deref for StableDentry<T> {
+    type Target = Dentry<T>;
+
+    #[inline]
+    fn deref(&self) -> &Dentry<T> {
+        &self.0
+    }
+}
+
+impl<T: FileSystem> StableDentry<T> {
+    /// Borrows a dentry.
+    ///
+    /// # Safety
+    ///
+    /// `ptr` must satisfy the type invariants for `'a`.
+    #[inline]
+    pub(crate) unsafe fn from_raw<'a>(ptr: *const bindings::dentry) -> &'a Self {
+        // SAFETY: By the caller's promise; the types are transparent wrappers.
+        unsafe { &*ptr.cast() }
+    }
+
+    /// The dentry of its directory.
+    #[inline]
+    pub fn parent(&self) -> &Dentry<T> {
+        // SAFETY: By the type invariant it stays the parent, and a dentry holds its parent.
+        unsafe { Dentry::from_raw((*self.as_ptr()).d_parent) }
+    }
+
+    /// The name.
+    #[inline]
+    pub fn name(&self) -> Name<'_> {
+        // SAFETY: By the type invariant it does not change.
+        unsafe { Name::from_raw(&raw const (*self.as_ptr()).__bindgen_anon_1.d_name) }
+    }
+}
+
+impl<T> Walked<Dentry<T>> {
+    /// Borrows a dentry.
+    ///
+    /// # Safety
+    ///
+    /// `ptr` must satisfy the type invariants for `'a`; of a dentry of `T`.
+    #[inline]
+    pub(crate) unsafe fn from_raw<'a>(ptr: *const bindings::dentry) -> &'a Self {
+        // SAFETY: By the caller's promise; the types are transparent wrappers.
+        unsafe { &*ptr.cast() }
+    }
+}
+
+impl<T: FileSystem> Deref for Walked<Dentry<T>> {
+    type Target = Walked<Dentry>;
+
+    #[inline]
+    fn deref(&self) -> &Walked<Dentry> {
+        // SAFETY: Same object, weaker type invariant.
+        unsafe { Walked::<Dentry>::from_raw(self.0 .0.get()) }
+    }
+}
+
+impl<T: FileSystem> Walked<Dentry<T>> {
+    /// The filesystem's data of this dentry.
+    ///
+    /// # Errors
+    ///
+    /// `ESTALE` if a lookup has not given it any yet.
+    #[inline]
+    pub fn data(&self) -> Result<<T::DentryData as RcuRelease>::Walked<'_>> {
+        let data = self.raw_data();
+        if data.is_null() {
+            return Err(ESTALE);
+        }
+        // SAFETY: The pointer stays when the data is released, which is before the dentry is freed.
+        Ok(unsafe { T::DentryData::borrow_walked(data) })
+    }
+
+    /// The inode, if the name exists.
+    #[inline]
+    pub fn inode(&self) -> Option<&Walked<Inode<T>>> {
+        let inode = self.raw_inode();
+        // SAFETY: An inode that a dentry had is freed an RCU grace period later than the dentry lost
+        // it, and is of the same filesystem.
+        (!inode.is_null()).then(|| unsafe { Walked::<Inode<T>>::from_raw(inode) })
+    }
+}
+
+impl Walked<Dentry> {
+    /// The C object.
+    #[inline]
+    pub fn as_ptr(&self) -> *mut bindings::dentry {
+        self.0 .0.get()
+    }
+
+    #[inline]
+    fn raw_data(&self) -> *mut c_void {
+        // SAFETY: The dentry is valid; the data is set once, before the dentry is published.
+        unsafe { (*self.as_ptr()).d_fsdata }
+    }
+
+    #[inline]
+    fn raw_inode(&self) -> *mut bindings::inode {
+        // SAFETY: Read at once; a dentry that others refer to as well does not lose its inode, and
+        // one without can get one at any time.
+        unsafe { (&raw const (*self.as_ptr()).d_inode).read_volatile() }
+    }
+
+    /// The inode, if the name exists.
+    #[inline]
+    pub fn inode(&self) -> Option<&Walked<Inode>> {
+        let inode = self.raw_inode();
+        // SAFETY: An inode that a dentry had is freed an RCU grace period later than the dentry lost
+        // it.
+        (!inode.is_null()).then(|| unsafe { Walked::<Inode>::from_raw(inode) })
     }
 
     /// Whether the name was removed, or found to be no longer this one. C: `d_unhashed()`.
@@ -167,7 +282,7 @@ impl Dentry {
     /// Whether this dentry is what looking up `name` in `dir` would find in the cache, as of now.
     /// Does not sleep.
     #[inline]
-    pub fn is_child(&self, dir: &Inode, name: &Name<'_>) -> bool {
+    pub fn is_child(&self, dir: &Walked<Inode>, name: &Name<'_>) -> bool {
         let _rcu = kernel::sync::rcu::read_lock();
         // SAFETY: The dentry is valid. A parent, its inode pointer and a name that a rename replaces
         // meanwhile stay valid memory until the end of the RCU critical section.
@@ -186,28 +301,20 @@ impl Dentry {
         unsafe { (*self.as_ptr()).d_flags & bindings::DCACHE_OP_REVALIDATE != 0 }
     }
 
-    /// Asks its filesystem whether `name` in `dir` is still this dentry.
+    /// Asks its filesystem whether `name` in `dir` is still this dentry. Sleeps only if `walk` may.
     ///
     /// # Errors
     ///
-    /// `ECHILD` if `flags` ask not to sleep and it cannot tell, or what the filesystem returns.
-    pub fn revalidate(&self, dir: &Inode, name: &Name<'_>, flags: LookupFlags) -> Result<bool> {
+    /// `ECHILD` if it cannot tell without sleeping, or what the filesystem returns.
+    pub fn revalidate(&self, walk: &Walk, dir: &Walked<Inode>, name: &Name<'_>) -> Result<bool> {
         // SAFETY: The dentry is valid and its operations are static.
         let Some(revalidate) = (unsafe { (*(*self.as_ptr()).d_op).d_revalidate }) else {
             return Ok(true);
         };
-        // SAFETY: As the path walk calls it: the arguments are valid, and `flags` are its own.
-        let ret = unsafe { revalidate(dir.as_ptr(), name.as_ptr(), self.as_ptr(), flags.as_raw()) };
+        // SAFETY: As the path walk calls it: the arguments are valid, and the flags are its own.
+        let ret = unsafe { revalidate(dir.as_ptr(), name.as_ptr(), self.as_ptr(), walk.flags()) };
         kernel::error::to_result(ret)?;
         Ok(ret != 0)
-    }
-
-    /// The name, while the current task holds the lock of its directory inode, or while the dentry
-    /// is under lookup by the current task.
-    #[inline]
-    pub fn stable_name(&self) -> Name<'_> {
-        // SAFETY: A name does not change under that lock.
-        unsafe { Name::from_raw(&raw const (*self.as_ptr()).__bindgen_anon_1.d_name) }
     }
 }
 
@@ -239,27 +346,5 @@ impl<'a> Name<'a> {
             let len = self.0.__bindgen_anon_1.__bindgen_anon_1.len;
             slice::from_raw_parts(self.0.name, len as usize)
         }
-    }
-}
-
-/// How a path walk looks a name up, `LOOKUP_*`.
-#[derive(Clone, Copy)]
-pub struct LookupFlags(u32);
-
-impl LookupFlags {
-    #[inline]
-    pub(crate) const fn from_raw(flags: u32) -> Self {
-        Self(flags)
-    }
-
-    #[inline]
-    pub(crate) const fn as_raw(self) -> u32 {
-        self.0
-    }
-
-    /// Whether the walk is in RCU mode: no reference is held and nothing may sleep.
-    #[inline]
-    pub const fn is_rcu(self) -> bool {
-        self.0 & bindings::LOOKUP_RCU as u32 != 0
     }
 }

@@ -150,7 +150,8 @@ impl<'a> Creating<'a> {
         self.0.dentry = made;
         from_err_ptr(made)?;
         // SAFETY: A valid dentry that `self` holds a reference to.
-        Ok(unsafe { Dentry::from_raw(made) }.into())
+        let made: &Dentry = unsafe { Dentry::from_raw(made) };
+        Ok(made.into())
     }
 
     /// Makes a symbolic link to `target`. C: `vfs_symlink()`.

@@ -117,6 +117,8 @@ pub fn flags_with_mount(file: &LocalFile) -> u32 {
 
 /// A file that is being opened: its capabilities can still be set.
 ///
+/// It is no [`File`] yet: if opening fails, it is taken apart whoever has a reference.
+///
 /// # Invariants
 ///
 /// The file is in its `open` operation, which the current task runs, and on the filesystem `T`.
@@ -124,15 +126,6 @@ pub struct Opening<'a, T = AnyFs> {
     file: &'a File,
     _not_send: NotThreadSafe,
     _fs: PhantomData<fn() -> T>,
-}
-
-impl<T> Deref for Opening<'_, T> {
-    type Target = File;
-
-    #[inline]
-    fn deref(&self) -> &File {
-        self.file
-    }
 }
 
 impl<'a, T> Opening<'a, T> {
@@ -147,6 +140,24 @@ impl<'a, T> Opening<'a, T> {
             _not_send: NotThreadSafe,
             _fs: PhantomData,
         }
+    }
+
+    /// The C object.
+    #[inline]
+    pub fn as_ptr(&self) -> *mut bindings::file {
+        self.file.as_ptr()
+    }
+
+    /// The flags it is opened with (`O_*`).
+    #[inline]
+    pub fn flags(&self) -> u32 {
+        self.file.flags()
+    }
+
+    /// As [`flags_with_mount`].
+    #[inline]
+    pub fn flags_with_mount(&self) -> u32 {
+        flags_with_mount(self.file)
     }
 
     /// The dentry that is being opened.

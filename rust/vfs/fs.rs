@@ -14,7 +14,6 @@ use crate::{
     },
     dentry::{
         Dentry,
-        LookupFlags,
         Name, //
     },
     hooks::HookContext,
@@ -24,7 +23,9 @@ use crate::{
         SuperBlock, //
     },
     xattr::Buffer,
-    RcuRelease, //
+    RcuRelease,
+    Walk,
+    Walked, //
 };
 use core::{
     marker::PhantomData,
@@ -137,13 +138,12 @@ pub trait FileSystem: Sized + 'static {
     /// Whether `dentry` is still what `name` in `dir` stands for. `Ok(false)` makes the VFS look
     /// the name up again.
     ///
-    /// If `flags` [are RCU's](LookupFlags::is_rcu) it may not sleep, and returns `ECHILD` if it
-    /// cannot tell.
+    /// Returns `ECHILD` if it would have to sleep and `walk` [may not](Walk::is_rcu).
     fn revalidate(
-        _dir: &Inode<Self>,
+        _walk: &Walk,
+        _dir: &Walked<Inode<Self>>,
         _name: &Name<'_>,
-        _dentry: &Dentry<Self>,
-        _flags: LookupFlags,
+        _dentry: &Walked<Dentry<Self>>,
     ) -> Result<bool> {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
@@ -326,13 +326,14 @@ impl<T: FileSystem> Table<T> {
         dentry: *mut bindings::dentry,
         flags: c_uint,
     ) -> c_int {
-        // SAFETY: The arguments of a path walk, perhaps in RCU mode.
+        // SAFETY: The arguments of a path walk, which holds references to them if it is not in RCU
+        // mode.
         let valid = unsafe {
             T::revalidate(
-                Inode::from_raw(dir),
+                &Walk::new(flags),
+                Walked::<Inode<T>>::from_raw(dir),
                 &Name::from_raw(name),
-                Dentry::from_raw(dentry),
-                LookupFlags::from_raw(flags),
+                Walked::<Dentry<T>>::from_raw(dentry),
             )
         };
         match valid {

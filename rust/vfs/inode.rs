@@ -22,7 +22,10 @@ use crate::{
     fs::FileSystem,
     mount::Idmap,
     AnyFs,
-    SuperBlock, //
+    RcuRelease,
+    SuperBlock,
+    Walk,
+    Walked, //
 };
 use core::{
     marker::PhantomData,
@@ -54,8 +57,8 @@ const COPIED_FLAGS: u32 =
 ///
 /// # Invariants
 ///
-/// A live inode, reference-counted by `ihold` and `iput`, or one that a path walk in RCU mode
-/// reached. If `T` is a [`FileSystem`], its `i_private` is a [`FileSystem::InodeData`].
+/// A live inode, reference-counted by `ihold` and `iput`, the count not being zero. If `T` is a
+/// [`FileSystem`], its `i_private` is a [`FileSystem::InodeData`].
 #[repr(transparent)]
 pub struct Inode<T = AnyFs>(Opaque<bindings::inode>, PhantomData<fn() -> T>);
 
@@ -70,7 +73,7 @@ unsafe impl<T> Sync for Inode<T> {}
 unsafe impl<T> AlwaysRefCounted for Inode<T> {
     #[inline]
     fn inc_ref(&self) {
-        // SAFETY: A shared reference outside of an RCU walk means the count is not zero.
+        // SAFETY: By the type invariant the count is not zero.
         unsafe { bindings::ihold(self.0.get()) };
     }
 
@@ -104,11 +107,21 @@ impl<T> Inode<T> {
     }
 }
 
+impl Deref for Inode {
+    type Target = Walked<Inode>;
+
+    #[inline]
+    fn deref(&self) -> &Walked<Inode> {
+        // SAFETY: An inode with references is one that a walk could have reached.
+        unsafe { Walked::<Inode>::from_raw(self.0.get()) }
+    }
+}
+
 impl<T: FileSystem> Inode<T> {
     /// The filesystem's data of this inode.
     #[inline]
     pub fn data(&self) -> <T::InodeData as ForeignOwnable>::Borrowed<'_> {
-        // SAFETY: By the type invariant; `RcuRelease` covers an inode reached in RCU mode.
+        // SAFETY: By the type invariant.
         unsafe { <T::InodeData as ForeignOwnable>::borrow((*self.as_ptr()).i_private) }
     }
 
@@ -121,10 +134,170 @@ impl<T: FileSystem> Inode<T> {
 }
 
 impl Inode {
+    /// Whether the current task owns the file, as seen through `idmap`, or may act as its owner.
+    ///
+    /// C: `inode_owner_or_capable()`.
+    pub fn is_owned_by_current(&self, idmap: &Idmap) -> bool {
+        // SAFETY: Both are valid.
+        unsafe { bindings::inode_owner_or_capable(idmap.as_ptr(), self.as_ptr()) }
+    }
+
+    /// Whether a change of the permissions by the current task takes the set-group-id bit away.
+    ///
+    /// C: `in_group_or_capable()`.
+    pub fn loses_sgid(&self, idmap: &Idmap) -> bool {
+        u32::from(self.mode()) & bindings::S_ISGID != 0
+            // SAFETY: Both are valid.
+            && !unsafe { bindings::inode_group_is_current(idmap.as_ptr(), self.as_ptr()) }
+    }
+
+    /// Locks the inode exclusively. May sleep.
+    ///
+    /// C: `inode_lock()`.
+    #[inline]
+    pub fn lock(&self) -> InodeGuard<'_> {
+        // SAFETY: The inode is valid.
+        unsafe { bindings::inode_lock(self.as_ptr()) };
+        // INVARIANT: Just locked.
+        InodeGuard {
+            inode: self,
+            _not_send: NotThreadSafe,
+        }
+    }
+
+    /// Locks the inode exclusively if that is possible at once.
+    ///
+    /// C: `inode_trylock()`.
+    #[inline]
+    pub fn try_lock(&self) -> Option<InodeGuard<'_>> {
+        // SAFETY: The inode is valid.
+        if unsafe { bindings::inode_trylock(self.as_ptr()) } == 0 {
+            return None;
+        }
+        // INVARIANT: Just locked.
+        Some(InodeGuard {
+            inode: self,
+            _not_send: NotThreadSafe,
+        })
+    }
+
+    /// Locks the inode exclusively for the request `iocb`, which may have been made on the condition
+    /// that it does not sleep.
+    ///
+    /// # Errors
+    ///
+    /// `EAGAIN` if the request must not sleep and the lock is taken.
+    #[inline]
+    pub fn lock_for<T: ForeignOwnable>(&self, iocb: &Kiocb<'_, T>) -> Result<InodeGuard<'_>> {
+        // SAFETY: The iocb was not submitted yet.
+        if unsafe { (*iocb.as_raw()).ki_flags } & bindings::IOCB_NOWAIT != 0 {
+            self.try_lock().ok_or(EAGAIN)
+        } else {
+            Ok(self.lock())
+        }
+    }
+
+    /// Checks whether the current credentials may access the inode in the ways of `mask`
+    /// (`MAY_*`), with the inode's own permission method. May sleep.
+    ///
+    /// C: `inode_permission()`.
+    ///
+    /// # Errors
+    ///
+    /// `EACCES`, `EPERM` or `EROFS` if not.
+    #[inline]
+    pub fn permission(&self, idmap: &Idmap, mask: i32) -> Result {
+        // SAFETY: Both are valid.
+        to_result(unsafe { bindings::inode_permission(idmap.as_ptr(), self.as_ptr(), mask) })
+    }
+
+    /// Takes over the attributes of `from` if owner, mode, flags or size changed since they were
+    /// copied. Does not sleep.
+    #[inline]
+    pub fn refresh(&self, from: &Inode, idmap: &Idmap) {
+        if !self.is_like(from) {
+            self.copy_attr(from, idmap);
+        }
+    }
+
+    /// Takes over the attributes of `from`: mode, owner (as seen through `idmap`), times, size,
+    /// blocks, links, and the flags that the VFS checks on a user's inode. Does not sleep.
+    ///
+    /// C: `ovl_copyattr()`.
+    ///
+    /// Does nothing to an inode that is not of a stacking filesystem: those attributes are not a copy.
+    pub fn copy_attr(&self, from: &Inode, idmap: &Idmap) {
+        if !self.is_stacked() {
+            return;
+        }
+        let (to, from) = (self.as_ptr(), from.as_ptr());
+        // SAFETY: Both inodes are valid. Writers of the stacked inode's attributes are serialised
+        // by its `i_lock`; readers, here and in C, read each field without a lock.
+        unsafe {
+            bindings::spin_lock(&raw mut (*to).i_lock);
+            (*to).i_mode = (*from).i_mode;
+            (*to).i_uid = bindings::inode_kuid(idmap.as_ptr(), from);
+            (*to).i_gid = bindings::inode_kgid(idmap.as_ptr(), from);
+            (*to).i_atime_sec = (*from).i_atime_sec;
+            (*to).i_atime_nsec = (*from).i_atime_nsec;
+            (*to).i_mtime_sec = (*from).i_mtime_sec;
+            (*to).i_mtime_nsec = (*from).i_mtime_nsec;
+            (*to).i_ctime_sec = (*from).i_ctime_sec;
+            (*to).i_ctime_nsec = (*from).i_ctime_nsec & !bindings::I_CTIME_QUERIED;
+            bindings::inode_set_flags(to, (*from).i_flags & COPIED_FLAGS, COPIED_FLAGS);
+            (*to).i_blocks = (*from).i_blocks;
+            bindings::i_size_write(to, bindings::i_size_read(from));
+            bindings::set_nlink(to, (*from).__bindgen_anon_1.i_nlink);
+            bindings::spin_unlock(&raw mut (*to).i_lock);
+        }
+    }
+}
+
+impl<T> Walked<Inode<T>> {
+    /// Borrows an inode.
+    ///
+    /// # Safety
+    ///
+    /// `ptr` must satisfy the type invariants for `'a`; of an inode of `T`.
+    #[inline]
+    pub(crate) unsafe fn from_raw<'a>(ptr: *const bindings::inode) -> &'a Self {
+        // SAFETY: By the caller's promise; the types are transparent wrappers.
+        unsafe { &*ptr.cast() }
+    }
+}
+
+impl<T: FileSystem> Deref for Walked<Inode<T>> {
+    type Target = Walked<Inode>;
+
+    #[inline]
+    fn deref(&self) -> &Walked<Inode> {
+        // SAFETY: Same object, weaker type invariant.
+        unsafe { Walked::<Inode>::from_raw(self.0 .0.get()) }
+    }
+}
+
+impl<T: FileSystem> Walked<Inode<T>> {
+    /// The filesystem's data of this inode.
+    #[inline]
+    pub fn data(&self) -> <T::InodeData as RcuRelease>::Walked<'_> {
+        // SAFETY: The pointer stays when the data is released, which is before the inode is freed.
+        unsafe { T::InodeData::borrow_walked((*self.as_ptr()).i_private) }
+    }
+
+    /// The super block of this inode.
+    #[inline]
+    pub fn super_block(&self) -> &SuperBlock<T> {
+        // SAFETY: `i_sb` does not change; a super block of `T` and its data are released an RCU
+        // grace period after the last inode (`kill_sb`).
+        unsafe { SuperBlock::from_raw((*self.as_ptr()).i_sb) }
+    }
+}
+
+impl Walked<Inode> {
     /// The C object.
     #[inline]
     pub fn as_ptr(&self) -> *mut bindings::inode {
-        self.0.get()
+        self.0 .0.get()
     }
 
     /// The number of the inode, unique in its filesystem.
@@ -193,73 +366,8 @@ impl Inode {
         self.flags() & bindings::S_CASEFOLD != 0
     }
 
-    /// Whether the current task owns the file, as seen through `idmap`, or may act as its owner.
-    ///
-    /// C: `inode_owner_or_capable()`.
-    pub fn is_owned_by_current(&self, idmap: &Idmap) -> bool {
-        // SAFETY: Both are valid.
-        unsafe { bindings::inode_owner_or_capable(idmap.as_ptr(), self.as_ptr()) }
-    }
-
-    /// Whether a change of the permissions by the current task takes the set-group-id bit away.
-    ///
-    /// C: `in_group_or_capable()`.
-    pub fn loses_sgid(&self, idmap: &Idmap) -> bool {
-        u32::from(self.mode()) & bindings::S_ISGID != 0
-            // SAFETY: Both are valid.
-            && !unsafe { bindings::inode_group_is_current(idmap.as_ptr(), self.as_ptr()) }
-    }
-
-    /// Locks the inode exclusively. May sleep.
-    ///
-    /// C: `inode_lock()`.
-    #[inline]
-    pub fn lock(&self) -> InodeGuard<'_> {
-        // SAFETY: The inode is valid.
-        unsafe { bindings::inode_lock(self.as_ptr()) };
-        // INVARIANT: Just locked.
-        InodeGuard {
-            inode: self,
-            _not_send: NotThreadSafe,
-        }
-    }
-
-    /// Locks the inode exclusively if that is possible at once.
-    ///
-    /// C: `inode_trylock()`.
-    #[inline]
-    pub fn try_lock(&self) -> Option<InodeGuard<'_>> {
-        // SAFETY: The inode is valid.
-        if unsafe { bindings::inode_trylock(self.as_ptr()) } == 0 {
-            return None;
-        }
-        // INVARIANT: Just locked.
-        Some(InodeGuard {
-            inode: self,
-            _not_send: NotThreadSafe,
-        })
-    }
-
-    /// Locks the inode exclusively for the request `iocb`, which may have been made on the condition
-    /// that it does not sleep.
-    ///
-    /// # Errors
-    ///
-    /// `EAGAIN` if the request must not sleep and the lock is taken.
-    #[inline]
-    pub fn lock_for<T: ForeignOwnable>(&self, iocb: &Kiocb<'_, T>) -> Result<InodeGuard<'_>> {
-        // SAFETY: The iocb was not submitted yet.
-        if unsafe { (*iocb.as_raw()).ki_flags } & bindings::IOCB_NOWAIT != 0 {
-            self.try_lock().ok_or(EAGAIN)
-        } else {
-            Ok(self.lock())
-        }
-    }
-
     /// Checks whether the current credentials may access the inode in the ways of `mask`
-    /// (`MAY_*`), with the inode's own permission method.
-    ///
-    /// With `MAY_NOT_BLOCK` in `mask` it does not sleep.
+    /// (`MAY_*`), with the inode's own permission method. Sleeps only if `walk` may.
     ///
     /// C: `inode_permission()`.
     ///
@@ -267,12 +375,13 @@ impl Inode {
     ///
     /// `EACCES`, `EPERM` or `EROFS` if not, `ECHILD` if it cannot tell without sleeping.
     #[inline]
-    pub fn permission(&self, idmap: &Idmap, mask: i32) -> Result {
-        // SAFETY: Both are valid.
+    pub fn permission(&self, walk: &Walk, idmap: &Idmap, mask: i32) -> Result {
+        let mask = walk.access_mask(mask);
+        // SAFETY: Both are valid, and the mask has `MAY_NOT_BLOCK` in RCU mode.
         to_result(unsafe { bindings::inode_permission(idmap.as_ptr(), self.as_ptr(), mask) })
     }
 
-    /// As [`Inode::permission`], but by mode, owner and ACL of this inode alone.
+    /// As [`Self::permission`], but by mode, owner and ACL of this inode alone.
     ///
     /// C: `generic_permission()`.
     ///
@@ -280,14 +389,15 @@ impl Inode {
     ///
     /// `EACCES` if not, `ECHILD` if it cannot tell without sleeping.
     #[inline]
-    pub fn generic_permission(&self, idmap: &Idmap, mask: i32) -> Result {
-        // SAFETY: Both are valid.
+    pub fn generic_permission(&self, walk: &Walk, idmap: &Idmap, mask: i32) -> Result {
+        let mask = walk.access_mask(mask);
+        // SAFETY: As for `permission`.
         to_result(unsafe { bindings::generic_permission(idmap.as_ptr(), self.as_ptr(), mask) })
     }
 
     /// Whether owner, mode, flags and size are those of `from`.
     #[inline]
-    fn is_like(&self, from: &Inode) -> bool {
+    fn is_like(&self, from: &Walked<Inode>) -> bool {
         let (a, b) = (self.as_ptr(), from.as_ptr());
         // SAFETY: Both are valid; a concurrent change is seen now or at the next call.
         unsafe {
@@ -299,45 +409,19 @@ impl Inode {
         }
     }
 
-    /// Takes over the attributes of `from` if owner, mode, flags or size changed since they were copied.
-    /// Does not sleep.
+    /// As [`Inode::refresh`], in a path walk.
+    ///
+    /// # Errors
+    ///
+    /// `ECHILD` if attributes changed and the walk is in RCU mode: an inode that is perhaps being torn
+    /// down is not written to.
     #[inline]
-    pub fn refresh(&self, from: &Inode, idmap: &Idmap) {
+    pub fn refresh(&self, walk: &Walk, from: &Walked<Inode>, idmap: &Idmap) -> Result {
         if !self.is_like(from) {
-            self.copy_attr(from, idmap);
+            walk.referenced(self)?
+                .copy_attr(walk.referenced(from)?, idmap);
         }
-    }
-
-    /// Takes over the attributes of `from`: mode, owner (as seen through `idmap`), times, size,
-    /// blocks, links, and the flags that the VFS checks on a user's inode. Does not sleep.
-    ///
-    /// C: `ovl_copyattr()`.
-    ///
-    /// Does nothing to an inode that is not of a stacking filesystem: those attributes are not a copy.
-    pub fn copy_attr(&self, from: &Inode, idmap: &Idmap) {
-        if !self.is_stacked() {
-            return;
-        }
-        let (to, from) = (self.as_ptr(), from.as_ptr());
-        // SAFETY: Both inodes are valid. Writers of the stacked inode's attributes are serialised
-        // by its `i_lock`; readers, here and in C, read each field without a lock.
-        unsafe {
-            bindings::spin_lock(&raw mut (*to).i_lock);
-            (*to).i_mode = (*from).i_mode;
-            (*to).i_uid = bindings::inode_kuid(idmap.as_ptr(), from);
-            (*to).i_gid = bindings::inode_kgid(idmap.as_ptr(), from);
-            (*to).i_atime_sec = (*from).i_atime_sec;
-            (*to).i_atime_nsec = (*from).i_atime_nsec;
-            (*to).i_mtime_sec = (*from).i_mtime_sec;
-            (*to).i_mtime_nsec = (*from).i_mtime_nsec;
-            (*to).i_ctime_sec = (*from).i_ctime_sec;
-            (*to).i_ctime_nsec = (*from).i_ctime_nsec & !bindings::I_CTIME_QUERIED;
-            bindings::inode_set_flags(to, (*from).i_flags & COPIED_FLAGS, COPIED_FLAGS);
-            (*to).i_blocks = (*from).i_blocks;
-            bindings::i_size_write(to, bindings::i_size_read(from));
-            bindings::set_nlink(to, (*from).__bindgen_anon_1.i_nlink);
-            bindings::spin_unlock(&raw mut (*to).i_lock);
-        }
+        Ok(())
     }
 }
 

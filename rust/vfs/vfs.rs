@@ -12,8 +12,10 @@
 //! * [`Inode<T>`], [`Dentry<T>`] and [`SuperBlock<T>`] are objects of the filesystem `T` and give
 //!   typed access to its data. Each derefs to the same object of *some* filesystem (`Inode`,
 //!   `Dentry`, `SuperBlock`), which is what a stacking filesystem sees of the one below.
+//! * What a path walk in RCU mode reaches is [`Walked`]: valid memory without a reference. The
+//!   operations that a walk calls get nothing better.
 //! * An inode being made is a [`inode::NewInode`]; a live one is an [`Inode`]; evidence of its
-//!   lock is an [`inode::InodeGuard`].
+//!   lock is an [`inode::InodeGuard`]. A dentry whose name cannot change is a [`StableDentry`].
 //! * A place in the namespace is a [`Path`]: a mount and a dentry. Everything that may sleep on,
 //!   or be refused by, the filesystem below takes a path and runs under the task's current
 //!   credentials; [`with_creds`] says which those are.
@@ -43,6 +45,7 @@ mod mount;
 mod path;
 mod super_block;
 pub mod task_work;
+mod walk;
 pub mod xattr;
 
 pub use self::{
@@ -51,7 +54,10 @@ pub use self::{
         with_creds,
         CredBuilder, //
     },
-    dentry::Dentry,
+    dentry::{
+        Dentry,
+        StableDentry, //
+    },
     fs::{
         FileSystem,
         Registration, //
@@ -71,30 +77,12 @@ pub use self::{
         NewSuperBlock,
         SuperBlock, //
     },
-};
-
-use kernel::{
-    sync::aref::ARef,
-    types::ForeignOwnable, //
+    walk::{
+        RcuRelease,
+        Walk,
+        Walked, //
+    },
 };
 
 /// The default parameter of [`Inode`], [`Dentry`] and [`SuperBlock`]: of any filesystem.
 pub struct AnyFs(());
-
-/// Private data whose referent outlives its release by an RCU grace period.
-///
-/// A path walk in RCU mode reaches the inodes and dentries of a filesystem without a reference,
-/// while they are being torn down on another CPU.
-///
-/// # Safety
-///
-/// What [`ForeignOwnable::borrow`] returns must stay valid memory, readable in a way that tolerates
-/// a concurrent teardown, until an RCU grace period has passed after the owned value was dropped.
-pub unsafe trait RcuRelease: ForeignOwnable + Send + Sync {}
-
-// SAFETY: The VFS frees every inode after an RCU grace period (`destroy_inode`).
-unsafe impl RcuRelease for ARef<Inode> {}
-
-// SAFETY: The VFS frees every dentry that a path walk can reach after an RCU grace period
-// (`dentry_free`).
-unsafe impl RcuRelease for ARef<Dentry> {}

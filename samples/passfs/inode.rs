@@ -57,7 +57,10 @@ use vfs::{
     Idmap,
     Inode,
     MountWrite,
-    Path, //
+    Path,
+    StableDentry,
+    Walk,
+    Walked, //
 };
 
 /// Operations of a directory's inode.
@@ -75,7 +78,7 @@ fn refresh(inode: &Inode<PassFs>) {
 }
 
 /// Credentials to make `dentry` with: the mounter's, but it belongs to the task.
-fn creator(idmap: &Idmap, dentry: &Dentry<PassFs>, mode: u16) -> Result<ARef<Credential>> {
+fn creator(idmap: &Idmap, dentry: &StableDentry<PassFs>, mode: u16) -> Result<ARef<Credential>> {
     let new = with_creds(cred(dentry), CredBuilder::from_current)?;
     Ok(new.creating_as_current(idmap, dentry, mode)?.build())
 }
@@ -85,13 +88,13 @@ fn make(
     hooks: &mut HookContext,
     idmap: &Idmap,
     dir: &Inode<PassFs>,
-    dentry: &Dentry<PassFs>,
+    dentry: &StableDentry<PassFs>,
     mode: u16,
     make: impl FnOnce(Creating<'_>) -> Result<Option<ARef<Dentry>>>,
 ) -> Result<Option<ARef<Inode<PassFs>>>> {
     let instance = dir.super_block().data();
     let cred = creator(idmap, dentry, mode)?;
-    let (parent, child) = (dentry.locked_parent().data()?, dentry.data()?);
+    let (parent, child) = (dentry.parent().data()?, dentry.data()?);
 
     let made = with_creds(&cred, || {
         let write = instance.lower().mount().want_write(hooks)?;
@@ -112,11 +115,11 @@ fn make(
 fn remove(
     hooks: &mut HookContext,
     dir: &Inode<PassFs>,
-    dentry: &Dentry<PassFs>,
+    dentry: &StableDentry<PassFs>,
     remove: impl FnOnce(Removing<'_>) -> Result,
 ) -> Result {
     let instance = dir.super_block().data();
-    let (parent, child) = (dentry.locked_parent().data()?, dentry.data()?);
+    let (parent, child) = (dentry.parent().data()?, dentry.data()?);
     with_creds(instance.cred(), || {
         let write = instance.lower().mount().want_write(hooks)?;
         remove(Removing::start(write, parent, child)?)
@@ -135,14 +138,14 @@ pub(crate) struct PassAttributes;
 impl Attributes for PassAttributes {
     type Fs = PassFs;
 
-    fn permission(idmap: &Idmap, inode: &Inode<PassFs>, mask: i32) -> Result {
+    fn permission(walk: &Walk, idmap: &Idmap, inode: &Walked<Inode<PassFs>>, mask: i32) -> Result {
         let backing = inode.data();
         let instance = inode.super_block().data();
         let below = instance.lower().idmap();
         // The task with its own credentials, as of now; then the mounter with his.
-        inode.refresh(backing, below);
-        inode.generic_permission(idmap, mask)?;
-        with_creds(instance.cred(), || backing.permission(below, mask))
+        inode.refresh(walk, backing, below)?;
+        inode.generic_permission(walk, idmap, mask)?;
+        with_creds(instance.cred(), || backing.permission(walk, below, mask))
     }
 
     fn getattr(
@@ -179,13 +182,17 @@ impl Attributes for PassAttributes {
         result
     }
 
-    fn get_inode_acl(inode: &Inode<PassFs>, kind: AclType, rcu: bool) -> FoundAcl {
+    fn get_inode_acl<'a>(
+        walk: &Walk,
+        inode: &'a Walked<Inode<PassFs>>,
+        kind: AclType,
+    ) -> FoundAcl<'a> {
         with_creds(inode.super_block().data().cred(), || {
-            inode.data().find_acl(kind, rcu)
+            inode.data().find_acl(walk, kind)
         })
     }
 
-    fn get_acl(dentry: &Dentry<PassFs>, kind: AclType) -> FoundAcl {
+    fn get_acl(dentry: &Dentry<PassFs>, kind: AclType) -> FoundAcl<'_> {
         match backing_path(dentry) {
             Ok(path) => with_creds(cred(dentry), || path.find_acl(kind)),
             Err(err) => FoundAcl::error(err),
@@ -257,11 +264,11 @@ impl Operations for PassDirInode {
 
     fn lookup(
         dir: &Inode<PassFs>,
-        dentry: &Dentry<PassFs>,
+        dentry: &StableDentry<PassFs>,
     ) -> Result<(ARef<Dentry>, Option<ARef<Inode<PassFs>>>)> {
-        let parent = backing_path(dentry.locked_parent())?;
+        let parent = backing_path(dentry.parent())?;
         let backing = with_creds(dir.super_block().data().cred(), || {
-            dirop::lookup(&parent, &dentry.stable_name())
+            dirop::lookup(&parent, &dentry.name())
         })?;
         let inode = match backing.inode() {
             Some(inode) => Some(inode_for(dir.super_block(), inode)?),
@@ -274,7 +281,7 @@ impl Operations for PassDirInode {
         hooks: &mut HookContext,
         idmap: &Idmap,
         dir: &Inode<PassFs>,
-        dentry: &Dentry<PassFs>,
+        dentry: &StableDentry<PassFs>,
         mode: u16,
     ) -> Result<Option<ARef<Inode<PassFs>>>> {
         make(hooks, idmap, dir, dentry, mode | mode::REGULAR, |name| {
@@ -286,7 +293,7 @@ impl Operations for PassDirInode {
         hooks: &mut HookContext,
         idmap: &Idmap,
         dir: &Inode<PassFs>,
-        dentry: &Dentry<PassFs>,
+        dentry: &StableDentry<PassFs>,
         mode: u16,
     ) -> Result<Option<ARef<Inode<PassFs>>>> {
         make(hooks, idmap, dir, dentry, mode | mode::DIRECTORY, |name| {
@@ -298,7 +305,7 @@ impl Operations for PassDirInode {
         hooks: &mut HookContext,
         idmap: &Idmap,
         dir: &Inode<PassFs>,
-        dentry: &Dentry<PassFs>,
+        dentry: &StableDentry<PassFs>,
         target: &CStr,
     ) -> Result<Option<ARef<Inode<PassFs>>>> {
         make(hooks, idmap, dir, dentry, mode::SYMLINK, |name| {
@@ -310,7 +317,7 @@ impl Operations for PassDirInode {
         hooks: &mut HookContext,
         idmap: &Idmap,
         dir: &Inode<PassFs>,
-        dentry: &Dentry<PassFs>,
+        dentry: &StableDentry<PassFs>,
         mode: u16,
         dev: u32,
     ) -> Result<Option<ARef<Inode<PassFs>>>> {
@@ -323,11 +330,11 @@ impl Operations for PassDirInode {
         hooks: &mut HookContext,
         old: &Dentry<PassFs>,
         dir: &Inode<PassFs>,
-        dentry: &Dentry<PassFs>,
+        dentry: &StableDentry<PassFs>,
     ) -> Result<Option<ARef<Inode<PassFs>>>> {
         let backing = old.data()?;
         let instance = dir.super_block().data();
-        let (parent, child) = (dentry.locked_parent().data()?, dentry.data()?);
+        let (parent, child) = (dentry.parent().data()?, dentry.data()?);
         with_creds(instance.cred(), || {
             let write = instance.lower().mount().want_write(hooks)?;
             Creating::start(write, parent, child)?.link(backing)
@@ -342,11 +349,12 @@ impl Operations for PassDirInode {
         hooks: &mut HookContext,
         idmap: &Idmap,
         dir: &Inode<PassFs>,
+        dentry: &StableDentry<PassFs>,
         file: &Opening<'_, PassFs>,
         mode: u16,
     ) -> Result<Tmpfile<Self>> {
-        let cred = creator(idmap, file.dentry(), mode)?;
-        let parent = backing_path(file.dentry().locked_parent())?;
+        let cred = creator(idmap, dentry, mode)?;
+        let parent = backing_path(dentry.parent())?;
         let backing = BackingFile::tmpfile(hooks, file, &parent, mode, &cred)?;
         Ok(Tmpfile {
             dentry: backing.dentry().into(),
@@ -355,22 +363,30 @@ impl Operations for PassDirInode {
         })
     }
 
-    fn unlink(hooks: &mut HookContext, dir: &Inode<PassFs>, dentry: &Dentry<PassFs>) -> Result {
+    fn unlink(
+        hooks: &mut HookContext,
+        dir: &Inode<PassFs>,
+        dentry: &StableDentry<PassFs>,
+    ) -> Result {
         remove(hooks, dir, dentry, |name| name.unlink())
     }
 
-    fn rmdir(hooks: &mut HookContext, dir: &Inode<PassFs>, dentry: &Dentry<PassFs>) -> Result {
+    fn rmdir(
+        hooks: &mut HookContext,
+        dir: &Inode<PassFs>,
+        dentry: &StableDentry<PassFs>,
+    ) -> Result {
         remove(hooks, dir, dentry, |name| name.rmdir())
     }
 
     fn rename(hooks: &mut HookContext, names: Rename<'_, PassFs>) -> Result {
         let instance = names.old_dir.super_block().data();
         let from = End {
-            parent: names.old.locked_parent().data()?,
+            parent: names.old.parent().data()?,
             child: names.old.data()?,
         };
         let to = End {
-            parent: names.new.locked_parent().data()?,
+            parent: names.new.parent().data()?,
             child: names.new.data()?,
         };
         with_creds(instance.cred(), || {

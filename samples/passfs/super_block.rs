@@ -27,16 +27,14 @@ use vfs::{
         StatFs, //
     },
     context::Param,
-    dentry::{
-        LookupFlags,
-        Name, //
-    },
+    dentry::Name,
     file,
     fs_error,
     inode::{
         self,
         NewInode, //
     },
+    with_creds,
     xattr::Buffer,
     CredBuilder,
     Dentry,
@@ -47,7 +45,9 @@ use vfs::{
     NewSuperBlock,
     Path,
     PathRef,
-    SuperBlock, //
+    SuperBlock,
+    Walk,
+    Walked, //
 };
 
 /// "PASS".
@@ -198,7 +198,7 @@ impl FileSystem for PassFs {
     }
 
     fn statfs(dentry: &Dentry<Self>, buf: &mut StatFs) -> Result {
-        vfs::with_creds(dentry.super_block().data().cred(), || {
+        with_creds(dentry.super_block().data().cred(), || {
             backing_path(dentry)?.statfs(buf)
         })?;
         buf.set_type(MAGIC);
@@ -214,7 +214,7 @@ impl FileSystem for PassFs {
     }
 
     fn getxattr(dentry: &Dentry<Self>, name: &CStr, buffer: Buffer<'_>) -> Result<usize> {
-        vfs::with_creds(dentry.super_block().data().cred(), || {
+        with_creds(dentry.super_block().data().cred(), || {
             backing_path(dentry)?.getxattr(name, buffer)
         })
     }
@@ -232,10 +232,10 @@ impl FileSystem for PassFs {
     }
 
     fn revalidate(
-        dir: &Inode<Self>,
+        walk: &Walk,
+        dir: &Walked<Inode<Self>>,
         name: &Name<'_>,
-        dentry: &Dentry<Self>,
-        flags: LookupFlags,
+        dentry: &Walked<Dentry<Self>>,
     ) -> Result<bool> {
         let backing = dentry.data()?;
         if !backing.is_child(dir.data(), name) {
@@ -250,12 +250,12 @@ impl FileSystem for PassFs {
         if !same {
             return Ok(false);
         }
-        if backing.needs_revalidation() && !backing.revalidate(dir.data(), name, flags)? {
+        if backing.needs_revalidation() && !backing.revalidate(walk, dir.data(), name)? {
             return Ok(false);
         }
         if let Some(inode) = dentry.inode() {
             let idmap = inode.super_block().data().lower.idmap();
-            inode.refresh(inode.data(), idmap);
+            inode.refresh(walk, inode.data(), idmap)?;
         }
         Ok(true)
     }

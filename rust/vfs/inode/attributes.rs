@@ -25,6 +25,8 @@ use crate::{
         Buffer,
         FileAttr, //
     },
+    Walk,
+    Walked, //
 };
 use core::marker::PhantomData;
 use kernel::{
@@ -51,9 +53,13 @@ pub trait Attributes: Sized {
 
     /// Whether the task may access the inode in the ways of `mask` (`MAY_*`).
     ///
-    /// With `MAY_NOT_BLOCK` in `mask` it runs in RCU mode: it may not sleep, and returns `ECHILD`
-    /// if it cannot tell.
-    fn permission(_idmap: &Idmap, _inode: &Inode<Self::Fs>, _mask: i32) -> Result {
+    /// Returns `ECHILD` if it would have to sleep and `walk` [may not](Walk::is_rcu).
+    fn permission(
+        _walk: &Walk,
+        _idmap: &Idmap,
+        _inode: &Walked<Inode<Self::Fs>>,
+        _mask: i32,
+    ) -> Result {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
@@ -78,13 +84,17 @@ pub trait Attributes: Sized {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
-    /// The access control list of the inode. With `rcu` it runs in RCU mode.
-    fn get_inode_acl(_inode: &Inode<Self::Fs>, _kind: AclType, _rcu: bool) -> FoundAcl {
+    /// The access control list of the inode. It sleeps only if `walk` may.
+    fn get_inode_acl<'a>(
+        _walk: &Walk,
+        _inode: &'a Walked<Inode<Self::Fs>>,
+        _kind: AclType,
+    ) -> FoundAcl<'a> {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
     /// The access control list of the file, to be shown to the user.
-    fn get_acl(_dentry: &Dentry<Self::Fs>, _kind: AclType) -> FoundAcl {
+    fn get_acl(_dentry: &Dentry<Self::Fs>, _kind: AclType) -> FoundAcl<'_> {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
@@ -184,8 +194,16 @@ impl<A: Attributes> Table<A> {
         inode: *mut bindings::inode,
         mask: c_int,
     ) -> c_int {
-        // SAFETY: The VFS' arguments (see above), perhaps reached in RCU mode.
-        match unsafe { A::permission(Idmap::from_raw(idmap), Inode::from_raw(inode), mask) } {
+        // SAFETY: The VFS' arguments (see above), referenced if not in RCU mode.
+        let allowed = unsafe {
+            A::permission(
+                &Walk::in_mode(mask & bindings::MAY_NOT_BLOCK as c_int != 0),
+                Idmap::from_raw(idmap),
+                Walked::<Inode<A::Fs>>::from_raw(inode),
+                mask,
+            )
+        };
+        match allowed {
             Ok(()) => 0,
             Err(err) => err.to_errno(),
         }
@@ -237,8 +255,15 @@ impl<A: Attributes> Table<A> {
         kind: c_int,
         rcu: bool,
     ) -> *mut bindings::posix_acl {
-        // SAFETY: The VFS' arguments (see above), perhaps reached in RCU mode.
-        unsafe { A::get_inode_acl(Inode::from_raw(inode), AclType::from_raw(kind), rcu) }.into_raw()
+        // SAFETY: The VFS' arguments (see above), referenced if not in RCU mode.
+        unsafe {
+            A::get_inode_acl(
+                &Walk::in_mode(rcu),
+                Walked::<Inode<A::Fs>>::from_raw(inode),
+                AclType::from_raw(kind),
+            )
+        }
+        .into_raw()
     }
 
     unsafe extern "C" fn get_acl(

@@ -11,7 +11,10 @@ use super::{
 };
 use crate::{
     bindings,
-    dentry::Dentry,
+    dentry::{
+        Dentry,
+        StableDentry, //
+    },
     dirop::LinkTarget,
     file::{
         self,
@@ -47,11 +50,11 @@ pub struct Rename<'a, T: FileSystem> {
     /// The directory the file is in.
     pub old_dir: &'a Inode<T>,
     /// Its name there.
-    pub old: &'a Dentry<T>,
+    pub old: &'a StableDentry<T>,
     /// The directory it goes to.
     pub new_dir: &'a Inode<T>,
     /// The name there.
-    pub new: &'a Dentry<T>,
+    pub new: &'a StableDentry<T>,
     /// The `RENAME_*` of the caller.
     pub flags: u32,
 }
@@ -87,7 +90,7 @@ pub trait Operations: Sized {
     #[allow(clippy::type_complexity)]
     fn lookup(
         _dir: &Inode<Self::Fs>,
-        _dentry: &Dentry<Self::Fs>,
+        _dentry: &StableDentry<Self::Fs>,
     ) -> Result<(
         <Self::Fs as FileSystem>::DentryData,
         Option<ARef<Inode<Self::Fs>>>,
@@ -100,7 +103,7 @@ pub trait Operations: Sized {
         _hooks: &mut HookContext,
         _idmap: &Idmap,
         _dir: &Inode<Self::Fs>,
-        _dentry: &Dentry<Self::Fs>,
+        _dentry: &StableDentry<Self::Fs>,
         _mode: u16,
     ) -> Result<Option<ARef<Inode<Self::Fs>>>> {
         build_error!(VTABLE_DEFAULT_ERROR)
@@ -111,7 +114,7 @@ pub trait Operations: Sized {
         _hooks: &mut HookContext,
         _idmap: &Idmap,
         _dir: &Inode<Self::Fs>,
-        _dentry: &Dentry<Self::Fs>,
+        _dentry: &StableDentry<Self::Fs>,
         _mode: u16,
     ) -> Result<Option<ARef<Inode<Self::Fs>>>> {
         build_error!(VTABLE_DEFAULT_ERROR)
@@ -122,7 +125,7 @@ pub trait Operations: Sized {
         _hooks: &mut HookContext,
         _idmap: &Idmap,
         _dir: &Inode<Self::Fs>,
-        _dentry: &Dentry<Self::Fs>,
+        _dentry: &StableDentry<Self::Fs>,
         _target: &CStr,
     ) -> Result<Option<ARef<Inode<Self::Fs>>>> {
         build_error!(VTABLE_DEFAULT_ERROR)
@@ -133,7 +136,7 @@ pub trait Operations: Sized {
         _hooks: &mut HookContext,
         _idmap: &Idmap,
         _dir: &Inode<Self::Fs>,
-        _dentry: &Dentry<Self::Fs>,
+        _dentry: &StableDentry<Self::Fs>,
         _mode: u16,
         _dev: u32,
     ) -> Result<Option<ARef<Inode<Self::Fs>>>> {
@@ -145,7 +148,7 @@ pub trait Operations: Sized {
         _hooks: &mut HookContext,
         _old: &Dentry<Self::Fs>,
         _dir: &Inode<Self::Fs>,
-        _dentry: &Dentry<Self::Fs>,
+        _dentry: &StableDentry<Self::Fs>,
     ) -> Result<Option<ARef<Inode<Self::Fs>>>> {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
@@ -154,7 +157,7 @@ pub trait Operations: Sized {
     fn unlink(
         _hooks: &mut HookContext,
         _dir: &Inode<Self::Fs>,
-        _dentry: &Dentry<Self::Fs>,
+        _dentry: &StableDentry<Self::Fs>,
     ) -> Result {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
@@ -163,7 +166,7 @@ pub trait Operations: Sized {
     fn rmdir(
         _hooks: &mut HookContext,
         _dir: &Inode<Self::Fs>,
-        _dentry: &Dentry<Self::Fs>,
+        _dentry: &StableDentry<Self::Fs>,
     ) -> Result {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
@@ -178,11 +181,13 @@ pub trait Operations: Sized {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
-    /// Makes a file without a name, and opens it as `file`. Its dentry has no data yet.
+    /// Makes a file without a name in `dir`, and opens it as `file`. Its `dentry` is new and has no
+    /// data yet.
     fn tmpfile(
         _hooks: &mut HookContext,
         _idmap: &Idmap,
         _dir: &Inode<Self::Fs>,
+        _dentry: &StableDentry<Self::Fs>,
         _file: &Opening<'_, Self::Fs>,
         _mode: u16,
     ) -> Result<Tmpfile<Self>> {
@@ -208,7 +213,9 @@ struct Table<U>(PhantomData<U>);
 
 /// The VFS calls each of these with the arguments `struct inode_operations` documents, on inodes
 /// and dentries of `U::Fs`: [`NewInode::ops`](super::NewInode::ops) takes no other table. They are
-/// valid and referenced (or reached in RCU mode, where that is said) for the duration of the call.
+/// valid and referenced for the duration of the call. The directory of a dentry that is looked up,
+/// made, removed or renamed is locked, so that its name and parent are stable; those of a file without
+/// a name are, because it is new.
 #[expect(
     clippy::missing_safety_doc,
     reason = "the contract is that of the impl"
@@ -291,7 +298,7 @@ impl<U: Operations> Table<U> {
         _flags: c_uint,
     ) -> *mut bindings::dentry {
         // SAFETY: The VFS' arguments (see above).
-        let found = unsafe { U::lookup(Inode::from_raw(dir), Dentry::from_raw(dentry)) };
+        let found = unsafe { U::lookup(Inode::from_raw(dir), StableDentry::from_raw(dentry)) };
         let (data, inode) = match found {
             Ok(found) => found,
             Err(err) => return err.to_ptr(),
@@ -318,7 +325,7 @@ impl<U: Operations> Table<U> {
                     &mut HookContext::new(),
                     Idmap::from_raw(idmap),
                     Inode::from_raw(dir),
-                    Dentry::from_raw(dentry),
+                    StableDentry::from_raw(dentry),
                     mode,
                 )?;
                 Self::instantiate(dentry, inode);
@@ -339,7 +346,7 @@ impl<U: Operations> Table<U> {
                 &mut HookContext::new(),
                 Idmap::from_raw(idmap),
                 Inode::from_raw(dir),
-                Dentry::from_raw(dentry),
+                StableDentry::from_raw(dentry),
                 mode,
             )
         };
@@ -367,7 +374,7 @@ impl<U: Operations> Table<U> {
                     &mut HookContext::new(),
                     Idmap::from_raw(idmap),
                     Inode::from_raw(dir),
-                    Dentry::from_raw(dentry),
+                    StableDentry::from_raw(dentry),
                     CStr::from_char_ptr(target),
                 )?;
                 Self::instantiate(dentry, inode);
@@ -390,7 +397,7 @@ impl<U: Operations> Table<U> {
                     &mut HookContext::new(),
                     Idmap::from_raw(idmap),
                     Inode::from_raw(dir),
-                    Dentry::from_raw(dentry),
+                    StableDentry::from_raw(dentry),
                     mode,
                     dev,
                 )?;
@@ -412,7 +419,7 @@ impl<U: Operations> Table<U> {
                     &mut HookContext::new(),
                     Dentry::from_raw(old),
                     Inode::from_raw(dir),
-                    Dentry::from_raw(dentry),
+                    StableDentry::from_raw(dentry),
                 )?;
                 Self::instantiate(dentry, inode);
             }
@@ -427,7 +434,7 @@ impl<U: Operations> Table<U> {
                 U::unlink(
                     &mut HookContext::new(),
                     Inode::from_raw(dir),
-                    Dentry::from_raw(dentry),
+                    StableDentry::from_raw(dentry),
                 )
             }?;
             // What the dentry remembers would keep the removed file, and its space.
@@ -444,7 +451,7 @@ impl<U: Operations> Table<U> {
                 U::rmdir(
                     &mut HookContext::new(),
                     Inode::from_raw(dir),
-                    Dentry::from_raw(dentry),
+                    StableDentry::from_raw(dentry),
                 )
             }?;
             // What the dentry remembers would keep the removed file, and its space.
@@ -467,9 +474,9 @@ impl<U: Operations> Table<U> {
             let rename = unsafe {
                 Rename {
                     old_dir: Inode::from_raw(old_dir),
-                    old: Dentry::from_raw(old),
+                    old: StableDentry::from_raw(old),
                     new_dir: Inode::from_raw(new_dir),
-                    new: Dentry::from_raw(new),
+                    new: StableDentry::from_raw(new),
                     flags,
                 }
             };
@@ -505,10 +512,12 @@ impl<U: Operations> Table<U> {
             // SAFETY: The VFS' arguments (see above), for a file that is being opened and whose
             // dentry is new and this task's alone.
             unsafe {
+                let dentry = (*file).__bindgen_anon_1.f_path.dentry;
                 let made = U::tmpfile(
                     &mut HookContext::new(),
                     Idmap::from_raw(idmap),
                     Inode::from_raw(dir),
+                    StableDentry::from_raw(dentry),
                     &Opening::from_raw(file),
                     mode,
                 )?;
@@ -517,7 +526,6 @@ impl<U: Operations> Table<U> {
                 {
                     return Err(EIO);
                 }
-                let dentry = (*file).__bindgen_anon_1.f_path.dentry;
                 Dentry::<U::Fs>::from_raw(dentry).set_data(made.dentry);
                 let inode = ARef::into_raw(made.inode).as_ptr().cast();
                 bindings::d_mark_tmpfile(file, inode);

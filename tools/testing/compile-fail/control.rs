@@ -17,11 +17,21 @@ use kernel::{
     fs::Kiocb,
     iov::IovIterDest,
     prelude::*,
+    sync::aref::ARef,
     types::ForeignOwnable, //
 };
 use vfs::{
+    acl::{
+        AclType,
+        FoundAcl, //
+    },
+    FileSystem,
     HookContext,
-    Mount, //
+    Inode,
+    Mount,
+    StableDentry,
+    Walk,
+    Walked, //
 };
 
 /// The hook first, then the guard, then hooks again.
@@ -59,4 +69,19 @@ pub fn submit<T: ForeignOwnable>(
 /// A callback gets the user file.
 pub fn callback(user: &UserFile) -> i64 {
     user.inode().size()
+}
+
+/// A reference, in a walk that allows it.
+pub fn reference<T: FileSystem>(walk: &Walk, inode: &Walked<Inode<T>>) -> Result<ARef<Inode<T>>> {
+    Ok(walk.referenced(inode)?.into())
+}
+
+/// A name that cannot change.
+pub fn name<T: FileSystem>(dentry: &StableDentry<T>) -> usize {
+    dentry.name().as_bytes().len()
+}
+
+/// An access control list, for the walk that asks.
+pub fn acl<'a>(walk: &Walk, inode: &'a Walked<Inode>) -> FoundAcl<'a> {
+    inode.find_acl(walk, AclType::Access)
 }

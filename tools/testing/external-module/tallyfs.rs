@@ -54,7 +54,10 @@ use vfs::{
     NewSuperBlock,
     Path,
     PathRef,
-    SuperBlock, //
+    StableDentry,
+    SuperBlock,
+    Walk,
+    Walked, //
 };
 
 module! {
@@ -144,8 +147,12 @@ struct TallyAttributes;
 impl inode::Attributes for TallyAttributes {
     type Fs = TallyFs;
 
-    fn get_inode_acl(inode: &Inode<TallyFs>, kind: AclType, rcu: bool) -> FoundAcl {
-        inode.data().find_acl(kind, rcu)
+    fn get_inode_acl<'a>(
+        walk: &Walk,
+        inode: &'a Walked<Inode<TallyFs>>,
+        kind: AclType,
+    ) -> FoundAcl<'a> {
+        inode.data().find_acl(walk, kind)
     }
 
     fn getattr(
@@ -171,13 +178,11 @@ impl inode::Operations for TallyDir {
 
     fn lookup(
         dir: &Inode<TallyFs>,
-        dentry: &Dentry<TallyFs>,
+        dentry: &StableDentry<TallyFs>,
     ) -> Result<(ARef<Dentry>, Option<ARef<Inode<TallyFs>>>)> {
         let sb = dir.super_block();
-        let parent = backing_path(dentry.locked_parent())?;
-        let backing = with_creds(&sb.data().cred, || {
-            dirop::lookup(&parent, &dentry.stable_name())
-        })?;
+        let parent = backing_path(dentry.parent())?;
+        let backing = with_creds(&sb.data().cred, || dirop::lookup(&parent, &dentry.name()))?;
         let inode = backing
             .inode()
             .map(|inode| inode_for(sb, inode))
