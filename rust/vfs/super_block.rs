@@ -117,18 +117,73 @@ impl<T: FileSystem> SuperBlock<T> {
         data: T::InodeData,
         init: impl FnOnce(NewInode<T>) -> Result<ARef<Inode<T>>>,
     ) -> Result<ARef<Inode<T>>> {
-        let data = data.into_foreign();
-        let mut made = Make { data, used: false };
-        // SAFETY: The super block is valid; the callbacks get `made`, which outlives the call.
-        let inode = unsafe {
+        // SAFETY: The super block is valid, and the callbacks are for what is passed to them.
+        self.obtain(data, init, |hash, make| unsafe {
             bindings::iget5_locked(
                 self.as_ptr(),
-                data as u64,
+                hash,
                 Some(Make::is_same),
                 Some(Make::set),
-                (&raw mut made).cast(),
+                make,
             )
-        };
+        })
+    }
+
+    /// Allocates an inode ahead, for [`SuperBlock::inode_from`]. May sleep.
+    ///
+    /// C: `new_inode()`.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub fn spare_inode(&self) -> Result<SpareInode<T>> {
+        // SAFETY: The super block is valid.
+        let inode = unsafe { bindings::new_inode(self.as_ptr()) };
+        // INVARIANT: New, and the reference is ours.
+        Ok(SpareInode {
+            inode: NonNull::new(inode).ok_or(ENOMEM)?,
+            _fs: PhantomData,
+        })
+    }
+
+    /// As [`SuperBlock::inode`], but a new inode is made of `spare`, so that memory cannot be missing
+    /// any more: for what was changed below already.
+    ///
+    /// C: `inode_insert5()`.
+    ///
+    /// # Errors
+    ///
+    /// What `init` returns.
+    pub fn inode_from(
+        &self,
+        spare: SpareInode<T>,
+        data: T::InodeData,
+        init: impl FnOnce(NewInode<T>) -> Result<ARef<Inode<T>>>,
+    ) -> Result<ARef<Inode<T>>> {
+        self.obtain(data, init, |hash, make| {
+            let ptr = spare.inode.as_ptr();
+            // SAFETY: The spare inode is ours, and the callbacks are for what is passed to them.
+            let inode = unsafe {
+                bindings::inode_insert5(ptr, hash, Some(Make::is_same), Some(Make::set), make)
+            };
+            if inode == ptr {
+                // Its reference is the one that is returned.
+                core::mem::forget(spare);
+            }
+            inode
+        })
+    }
+
+    /// Finishes what `insert` found or made, which gets the hash of `data` and a [`Make`].
+    fn obtain(
+        &self,
+        data: T::InodeData,
+        init: impl FnOnce(NewInode<T>) -> Result<ARef<Inode<T>>>,
+        insert: impl FnOnce(u64, *mut c_void) -> *mut bindings::inode,
+    ) -> Result<ARef<Inode<T>>> {
+        let data = data.into_foreign();
+        let mut made = Make { data, used: false };
+        let inode = insert(data as u64, (&raw mut made).cast());
         let Some(inode) = NonNull::new(inode) else {
             // SAFETY: From `into_foreign` above; no inode took it.
             drop(unsafe { T::InodeData::from_foreign(data) });
@@ -146,7 +201,28 @@ impl<T: FileSystem> SuperBlock<T> {
     }
 }
 
-/// What the callbacks of `iget5_locked` need.
+/// An inode that is nothing yet: memory for one to come.
+///
+/// An operation that makes a file below takes one before, because it cannot be undone when memory
+/// for the stacked inode is missing afterwards.
+///
+/// # Invariants
+///
+/// An inode of the filesystem `T` that has no data and is in no hash table; the value owns a
+/// reference to it, the only one.
+pub struct SpareInode<T: FileSystem> {
+    inode: NonNull<bindings::inode>,
+    _fs: PhantomData<fn() -> T>,
+}
+
+impl<T: FileSystem> Drop for SpareInode<T> {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant.
+        unsafe { bindings::iput(self.inode.as_ptr()) };
+    }
+}
+
+/// What the callbacks of `iget5_locked` and `inode_insert5` need.
 struct Make {
     data: *mut c_void,
     used: bool,
@@ -155,17 +231,17 @@ struct Make {
 impl Make {
     /// # Safety
     ///
-    /// As `iget5_locked` calls it: a hashed inode and the `Make` passed with it.
+    /// As those functions call it: a hashed inode and the `Make` passed with it.
     unsafe extern "C" fn is_same(inode: *mut bindings::inode, make: *mut c_void) -> c_int {
         // A comparison of addresses: the data of an inode being evicted may be gone already, and
-        // `iget5_locked` waits for such an inode and starts again.
+        // those functions wait for such an inode and start again.
         // SAFETY: By the caller's promise.
         unsafe { c_int::from((*inode).i_private == (*make.cast::<Make>()).data) }
     }
 
     /// # Safety
     ///
-    /// As `iget5_locked` calls it: a new inode and the `Make` passed with it.
+    /// As those functions call it: a new inode and the `Make` passed with it.
     unsafe extern "C" fn set(inode: *mut bindings::inode, make: *mut c_void) -> c_int {
         // SAFETY: By the caller's promise.
         unsafe {

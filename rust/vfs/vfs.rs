@@ -75,6 +75,7 @@ pub use self::{
     },
     super_block::{
         NewSuperBlock,
+        SpareInode,
         SuperBlock, //
     },
     walk::{

@@ -12,6 +12,7 @@ use crate::{
     super_block::{
         backing_path,
         inode_for,
+        inode_from,
         PassFs, //
     },
 };
@@ -95,6 +96,8 @@ fn make(
     let instance = dir.super_block().data();
     let cred = creator(idmap, dentry, mode)?;
     let (parent, child) = (dentry.parent().data()?, dentry.data()?);
+    // Taken before: what is made below stays made.
+    let spare = dir.super_block().spare_inode()?;
 
     let made = with_creds(&cred, || {
         let write = instance.lower().mount().want_write(hooks)?;
@@ -106,7 +109,7 @@ fn make(
         return Ok(None);
     }
     match child.inode() {
-        Some(backing) => inode_for(dir.super_block(), backing).map(Some),
+        Some(backing) => inode_from(dir.super_block(), spare, backing).map(Some),
         None => Ok(None),
     }
 }

@@ -45,6 +45,7 @@ use vfs::{
     NewSuperBlock,
     Path,
     PathRef,
+    SpareInode,
     SuperBlock,
     Walk,
     Walked, //
@@ -93,26 +94,41 @@ pub(crate) fn backing_path(dentry: &Dentry<PassFs>) -> Result<PathRef<'_>> {
 
 /// The inode of `sb` that stands for the inode `backing` of the filesystem below.
 pub(crate) fn inode_for(sb: &SuperBlock<PassFs>, backing: &Inode) -> Result<ARef<Inode<PassFs>>> {
+    sb.inode(backing.into(), |new| stand_for(new, sb, backing))
+}
+
+/// As [`inode_for`], made of `spare` if there is none yet.
+pub(crate) fn inode_from(
+    sb: &SuperBlock<PassFs>,
+    spare: SpareInode<PassFs>,
+    backing: &Inode,
+) -> Result<ARef<Inode<PassFs>>> {
+    sb.inode_from(spare, backing.into(), |new| stand_for(new, sb, backing))
+}
+
+/// Makes `new` stand for `backing`.
+fn stand_for(
+    new: NewInode<PassFs>,
+    sb: &SuperBlock<PassFs>,
+    backing: &Inode,
+) -> Result<ARef<Inode<PassFs>>> {
     if backing.is_casefolded() {
         // One file would have several names in the dentry cache.
         return Err(EREMOTE);
     }
-    let idmap = sb.data().lower.idmap();
-    sb.inode(backing.into(), |new: NewInode<PassFs>| {
-        new.inode().copy_attr(backing, idmap);
-        let new = new.ino(backing.ino()).times_from_below().acl_from_below();
-        let new = match backing.file_type() {
-            FileType::Regular => new
-                .ops(inode::Ops::new::<PassFileInode>())
-                .file_ops(file::Ops::new::<PassFile>()),
-            FileType::Directory => new
-                .ops(inode::Ops::new::<PassDirInode>())
-                .file_ops(file::Ops::new::<PassDir>()),
-            FileType::Symlink => new.ops(inode::Ops::new::<PassSymlinkInode>()),
-            FileType::Special => new.ops(inode::Ops::new::<PassFileInode>()).special(backing),
-        };
-        Ok(new.publish())
-    })
+    new.inode().copy_attr(backing, sb.data().lower.idmap());
+    let new = new.ino(backing.ino()).times_from_below().acl_from_below();
+    let new = match backing.file_type() {
+        FileType::Regular => new
+            .ops(inode::Ops::new::<PassFileInode>())
+            .file_ops(file::Ops::new::<PassFile>()),
+        FileType::Directory => new
+            .ops(inode::Ops::new::<PassDirInode>())
+            .file_ops(file::Ops::new::<PassDir>()),
+        FileType::Symlink => new.ops(inode::Ops::new::<PassSymlinkInode>()),
+        FileType::Special => new.ops(inode::Ops::new::<PassFileInode>()).special(backing),
+    };
+    Ok(new.publish())
 }
 
 /// The mount options.
