@@ -227,3 +227,21 @@ impl RawCtx<'_> {
         }
     }
 }
+
+#[kunit_tests(backing_file_context)]
+mod tests {
+    use super::*;
+
+    struct OnlyEnd;
+
+    #[vtable]
+    impl Callbacks for OnlyEnd {
+        fn end_write(_: &UserFile, _: &BackingFile, _: Offset, _: Result<usize>) {}
+    }
+
+    #[test]
+    fn callbacks_that_are_left_out_are_not_there() {
+        assert!(!<() as Callbacks>::HAS_ACCESSED && !<() as Callbacks>::HAS_END_WRITE);
+        assert!(!OnlyEnd::HAS_ACCESSED && OnlyEnd::HAS_END_WRITE);
+    }
+}

@@ -147,3 +147,54 @@ impl BackingFile {
         Ok(())
     }
 }
+
+#[kunit_tests(backing_file_flags)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn allow_list_is_exact() {
+        let passed = [
+            bindings::IOCB_NOWAIT,
+            bindings::IOCB_HIPRI,
+            bindings::IOCB_DSYNC,
+            bindings::IOCB_SYNC,
+            bindings::IOCB_APPEND,
+            bindings::IOCB_ATOMIC,
+            bindings::IOCB_DIRECT as i32,
+        ];
+        for bit in (0..i32::BITS).map(|n| 1i32 << n) {
+            let expected = if passed.contains(&bit) { bit } else { 0 };
+            assert_eq!(IocbFlags::of(bit).bits(), expected);
+        }
+        assert_eq!(IocbFlags::of(!0).bits(), passed.iter().sum::<i32>());
+    }
+
+    #[test]
+    fn flags_are_told_apart() {
+        let flags = IocbFlags::of(bindings::IOCB_DIRECT as i32);
+        assert!(flags.is_direct() && !flags.is_append());
+        let flags = IocbFlags::of(bindings::IOCB_APPEND | bindings::IOCB_NOWAIT);
+        assert!(flags.is_append() && !flags.is_direct());
+    }
+
+    #[test]
+    fn access_follows_the_open_mode() {
+        let (r, w) = (bindings::MAY_READ, bindings::MAY_WRITE);
+        let cases = [
+            (bindings::O_RDONLY, r),
+            (bindings::O_WRONLY, w),
+            (bindings::O_RDWR, r | w),
+            // What open(2) takes for "check both, allow neither".
+            (bindings::O_ACCMODE, r | w),
+            (bindings::O_WRONLY | bindings::O_TRUNC, w),
+            (
+                bindings::O_WRONLY | bindings::O_APPEND,
+                w | bindings::MAY_APPEND,
+            ),
+        ];
+        for (flags, mask) in cases {
+            assert_eq!(access_mask(flags), (mask | bindings::MAY_OPEN) as i32);
+        }
+    }
+}

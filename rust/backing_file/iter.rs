@@ -303,3 +303,29 @@ pub(crate) unsafe fn submit_write(
         result
     }
 }
+
+#[kunit_tests(backing_file_iter)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_and_errors() {
+        assert_eq!(to_size(0), Ok(0));
+        assert_eq!(to_size(isize::MAX), Ok(isize::MAX as usize));
+        assert_eq!(to_size(EIOCBQUEUED.to_errno() as isize), Err(EIOCBQUEUED));
+        assert_eq!(to_size(-1), Err(EPERM));
+        assert_eq!(to_size(EIO.to_errno() as isize), Err(EIO));
+    }
+
+    #[test]
+    fn an_iocb_without_completion_is_synchronous() {
+        unsafe extern "C" fn complete(_iocb: *mut bindings::kiocb, _result: kernel::ffi::c_long) {}
+
+        let mut iocb: bindings::kiocb = pin_init::zeroed();
+        // SAFETY: Valid, and never submitted.
+        assert!(unsafe { is_sync(&iocb) });
+        iocb.ki_complete = Some(complete);
+        // SAFETY: As above.
+        assert!(!unsafe { is_sync(&iocb) });
+    }
+}

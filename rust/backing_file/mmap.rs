@@ -190,3 +190,24 @@ impl BackingFile {
         }
     }
 }
+
+#[kunit_tests(backing_file_mmap)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn policies_have_their_names() {
+        for policy in [
+            MapPolicy::Lazy,
+            MapPolicy::Fill,
+            MapPolicy::Refuse,
+            MapPolicy::Trust,
+        ] {
+            assert_eq!(MapPolicy::from_name(policy.name()), Some(policy));
+        }
+        assert_eq!(MapPolicy::from_name(c"lazy"), Some(MapPolicy::default()));
+        for name in [c"", c"Lazy", c"lazyx", c"laz"] {
+            assert_eq!(MapPolicy::from_name(name), None);
+        }
+    }
+}

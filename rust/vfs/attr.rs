@@ -227,3 +227,61 @@ impl StatFs {
         unsafe { (*self.0.get()).f_type = magic as isize };
     }
 }
+
+#[kunit_tests(vfs_attr)]
+mod tests {
+    use super::*;
+
+    fn change(valid: u32, size: Offset) -> SetAttr {
+        let attr = bindings::iattr {
+            ia_valid: valid,
+            ia_size: size,
+            ..pin_init::zeroed()
+        };
+        SetAttr(Opaque::new(attr))
+    }
+
+    #[test]
+    fn every_mode_has_a_type() {
+        let types = [
+            (bindings::S_IFREG, FileType::Regular),
+            (bindings::S_IFDIR, FileType::Directory),
+            (bindings::S_IFLNK, FileType::Symlink),
+            (bindings::S_IFCHR, FileType::Special),
+            (bindings::S_IFBLK, FileType::Special),
+            (bindings::S_IFIFO, FileType::Special),
+            (bindings::S_IFSOCK, FileType::Special),
+        ];
+        for (format, expected) in types {
+            for permissions in [0, 0o7777] {
+                // CAST: Modes have 16 bits.
+                assert!(FileType::of_mode((format | permissions) as u16) == expected);
+            }
+        }
+    }
+
+    #[test]
+    fn a_size_is_taken_once() {
+        let mut attr = change(bindings::ATTR_SIZE | bindings::ATTR_MTIME, 4096);
+        assert_eq!(attr.take_size(), Some(4096));
+        assert_eq!(attr.take_size(), None);
+        assert!(!attr.is_empty());
+        let mut attr = change(bindings::ATTR_SIZE, 0);
+        assert_eq!(attr.take_size(), Some(0));
+        assert!(attr.is_empty());
+    }
+
+    #[test]
+    fn what_is_no_change_is_empty() {
+        for valid in [
+            0,
+            bindings::ATTR_FILE,
+            bindings::ATTR_OPEN,
+            bindings::ATTR_FORCE,
+        ] {
+            assert!(change(valid, 0).is_empty());
+        }
+        assert!(!SetAttr::kill_sgid().is_empty());
+        assert!(!change(bindings::ATTR_MODE | bindings::ATTR_FILE, 0).is_empty());
+    }
+}

@@ -135,3 +135,78 @@ impl Drop for CredBuilder {
         unsafe { bindings::put_cred(self.cred.as_ptr()) };
     }
 }
+
+#[kunit_tests(vfs_cred)]
+mod tests {
+    use super::*;
+
+    fn current() -> *const bindings::cred {
+        // SAFETY: FFI call with no preconditions.
+        unsafe { bindings::current_cred() }
+    }
+
+    fn users(cred: &Credential) -> isize {
+        // SAFETY: Valid, and read at once.
+        unsafe {
+            (&raw const (*cred.as_ptr()).usage.counter)
+                .cast::<isize>()
+                .read_volatile()
+        }
+    }
+
+    #[test]
+    fn scopes_nest_and_end() -> Result {
+        let (own, outer) = (current(), CredBuilder::from_current()?.build());
+        let inner = CredBuilder::from_current()?.build();
+        with_creds(&outer, || {
+            assert!(core::ptr::eq(current(), outer.as_ptr()));
+            with_creds(&inner, || {
+                assert!(core::ptr::eq(current(), inner.as_ptr()));
+            });
+            assert!(core::ptr::eq(current(), outer.as_ptr()));
+        });
+        assert!(core::ptr::eq(current(), own));
+        Ok(())
+    }
+
+    #[test]
+    fn a_scope_ends_with_an_error() -> Result {
+        let (own, cred) = (current(), CredBuilder::from_current()?.build());
+        let result: Result = with_creds(&cred, || {
+            Err(ENOMEM)?;
+            Ok(())
+        });
+        assert_eq!(result, Err(ENOMEM));
+        assert!(core::ptr::eq(current(), own));
+        Ok(())
+    }
+
+    #[test]
+    fn references_are_balanced() -> Result {
+        let cred = CredBuilder::from_current()?.build();
+        assert_eq!(users(&cred), 1);
+        with_creds(&cred, || assert_eq!(users(&cred), 1));
+        let second = cred.clone();
+        assert_eq!(users(&cred), 2);
+        drop(second);
+        assert_eq!(users(&cred), 1);
+        Ok(())
+    }
+
+    #[test]
+    fn one_capability_less() -> Result {
+        let (all, less) = (
+            CredBuilder::from_current()?.build(),
+            CredBuilder::from_current()?.without_sys_resource().build(),
+        );
+        // SAFETY: Both are valid and do not change.
+        let (all, less) = unsafe {
+            (
+                (*all.as_ptr()).cap_effective.val,
+                (*less.as_ptr()).cap_effective.val,
+            )
+        };
+        assert_eq!(less, all & !(1 << bindings::CAP_SYS_RESOURCE));
+        Ok(())
+    }
+}

@@ -388,3 +388,49 @@ impl Inner {
         }
     }
 }
+
+#[kunit_tests(backing_file_gate)]
+mod tests {
+    use super::*;
+
+    unsafe extern "C" fn huge_fault(_: *mut bindings::vm_fault, _: c_uint) -> bindings::vm_fault_t {
+        0
+    }
+
+    #[test]
+    fn functions_that_make_pages_accessible_are_replaced() {
+        let below: bindings::vm_operations_struct = pin_init::zeroed();
+        let ops = Inner::guarded(&below);
+        assert!(Inner::is_gate(&ops) && !Inner::is_gate(&below));
+        assert!(ops.open.is_some() && ops.fault.is_some());
+        // What the filesystem has not, the gate must not have either.
+        assert!(ops.huge_fault.is_none() && ops.map_pages.is_none());
+
+        let below = bindings::vm_operations_struct {
+            huge_fault: Some(huge_fault),
+            ..below
+        };
+        let ops = Inner::guarded(&below);
+        assert!(ops
+            .huge_fault
+            .is_some_and(|f| f as usize != huge_fault as usize));
+        assert!(ops.map_pages.is_none());
+    }
+
+    #[test]
+    fn mapped_bytes() {
+        let mut vma: bindings::vm_area_struct = pin_init::zeroed();
+        vma.vm_pgoff = 5;
+        vma.__bindgen_anon_1.__bindgen_anon_1.vm_start = 0x7000_0000;
+        vma.__bindgen_anon_1.__bindgen_anon_1.vm_end = 0x7000_3000;
+        // SAFETY: Nobody else has it.
+        let range = unsafe { mapped_range(&vma) };
+        assert_eq!(
+            range,
+            Range {
+                pos: 5 << PAGE_SHIFT,
+                len: 0x3000
+            }
+        );
+    }
+}
