@@ -8,6 +8,7 @@
  */
 
 #include <linux/backing-file.h>
+#include <linux/exportfs.h>
 #include <linux/fadvise.h>
 #include <linux/fileattr.h>
 #include <linux/filelock.h>

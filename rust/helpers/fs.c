@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 #include <linux/fs.h>
+#include <linux/statfs.h>
 
 void bf_helper_inode_lock(struct inode *inode)
 {
@@ -98,6 +99,11 @@ void bf_helper_file_pos_unlock(struct file *file)
 {
 	if (file->f_mode & FMODE_ATOMIC_POS)
 		mutex_unlock(&file->f_pos_lock);
+}
+
+__kernel_fsid_t bf_helper_fsid_of(const struct super_block *sb)
+{
+	return u64_to_fsid(huge_encode_dev(sb->s_dev));
 }
 
 int bf_helper_iocb_flags(struct file *file)

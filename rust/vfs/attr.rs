@@ -8,7 +8,8 @@ use crate::{
     bindings,
     dentry::Dentry,
     inode::Inode,
-    mount::Idmap, //
+    mount::Idmap,
+    super_block::SuperBlock, //
 };
 use kernel::{
     error::to_result,
@@ -221,10 +222,49 @@ impl StatFs {
         self.0.get().cast()
     }
 
-    /// Sets the filesystem's magic number.
-    pub fn set_type(&mut self, magic: u32) {
-        // SAFETY: Exclusive.
-        unsafe { (*self.0.get()).f_type = magic as isize };
+    /// Makes figures of the filesystem below those of the stacked `sb`: with its magic number, and an
+    /// id of its own, which tells listeners of fanotify the files of both apart.
+    ///
+    /// C: `simple_statfs()`.
+    pub fn restack(&mut self, sb: &SuperBlock) {
+        let (buf, sb) = (self.0.get(), sb.as_ptr());
+        // SAFETY: `buf` is exclusive, the super block mounted.
+        unsafe {
+            (*buf).f_type = (*sb).s_magic as isize;
+            (*buf).f_fsid = bindings::fsid_of(sb);
+        }
+    }
+}
+
+/// Where extents of a file are reported to, `struct fiemap_extent_info`.
+#[repr(transparent)]
+pub struct Extents(Opaque<bindings::fiemap_extent_info>);
+
+impl Extents {
+    /// # Safety
+    ///
+    /// `ptr` must be valid and exclusive for `'a`.
+    #[inline]
+    pub(crate) unsafe fn from_raw<'a>(ptr: *mut bindings::fiemap_extent_info) -> &'a mut Self {
+        // SAFETY: By the caller's promise; the type is a transparent wrapper.
+        unsafe { &mut *ptr.cast() }
+    }
+}
+
+impl Inode {
+    /// Maps `len` bytes at `start` of the file to where they are stored. May sleep.
+    ///
+    /// C: `inode_operations::fiemap`, as `ovl_fiemap()` uses it.
+    ///
+    /// # Errors
+    ///
+    /// `EOPNOTSUPP` if the filesystem does not tell, `EBADR` for flags it does not know, or what it
+    /// returns.
+    pub fn fiemap(&self, extents: &mut Extents, start: u64, len: u64) -> Result {
+        // SAFETY: The inode is valid, and its operations are static.
+        let fiemap = unsafe { (*(*self.as_ptr()).i_op).fiemap }.ok_or(EOPNOTSUPP)?;
+        // SAFETY: As the VFS calls it.
+        to_result(unsafe { fiemap(self.as_ptr(), extents.0.get(), start, len) })
     }
 }
 

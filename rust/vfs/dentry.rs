@@ -17,13 +17,23 @@ use crate::{
 use core::{
     marker::PhantomData,
     ops::Deref,
-    ptr::NonNull,
-    slice, //
+    ptr::{
+        self,
+        NonNull, //
+    },
+    slice,
+    sync::atomic::{
+        AtomicPtr,
+        Ordering, //
+    },
 };
 use kernel::{
     ffi::c_void,
     prelude::*,
-    sync::aref::AlwaysRefCounted,
+    sync::aref::{
+        ARef,
+        AlwaysRefCounted, //
+    },
     types::{
         ForeignOwnable,
         Opaque, //
@@ -110,6 +120,21 @@ impl<T: FileSystem> Dentry<T> {
         Ok(unsafe { <T::DentryData as ForeignOwnable>::borrow(data) })
     }
 
+    /// Gives the dentry its data if it has none.
+    pub(crate) fn set_data_once(&self, data: T::DentryData) {
+        let data = data.into_foreign();
+        let set = self.data_field().compare_exchange(
+            ptr::null_mut(),
+            data,
+            Ordering::Release,
+            Ordering::Relaxed,
+        );
+        if set.is_err() {
+            // SAFETY: From `into_foreign`; it was not stored.
+            drop(unsafe { T::DentryData::from_foreign(data) });
+        }
+    }
+
     /// Gives the dentry its data, once.
     ///
     /// # Safety
@@ -146,6 +171,15 @@ impl Dentry {
         let inode = self.raw_inode();
         // SAFETY: A referenced dentry holds a reference to its inode.
         (!inode.is_null()).then(|| unsafe { Inode::from_raw(inode) })
+    }
+
+    /// The parent, as of now. C: `dget_parent()`.
+    pub fn current_parent(&self) -> ARef<Dentry> {
+        // SAFETY: The dentry is valid and has a parent, perhaps itself; the reference is ours.
+        unsafe {
+            let parent = bindings::dget_parent(self.as_ptr());
+            ARef::from_raw(NonNull::new_unchecked(parent.cast()))
+        }
     }
 }
 
@@ -250,10 +284,16 @@ impl Walked<Dentry> {
         self.0 .0.get()
     }
 
+    /// Set once: mostly before the dentry is published, but see [`Dentry::set_data_once`].
+    #[inline]
+    fn data_field(&self) -> &AtomicPtr<c_void> {
+        // SAFETY: The dentry is valid; the field changes while it is shared by this alone.
+        unsafe { AtomicPtr::from_ptr(&raw mut (*self.as_ptr()).d_fsdata) }
+    }
+
     #[inline]
     fn raw_data(&self) -> *mut c_void {
-        // SAFETY: The dentry is valid; the data is set once, before the dentry is published.
-        unsafe { (*self.as_ptr()).d_fsdata }
+        self.data_field().load(Ordering::Acquire)
     }
 
     #[inline]

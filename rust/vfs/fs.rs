@@ -16,6 +16,12 @@ use crate::{
         Dentry,
         Name, //
     },
+    export::{
+        Handle,
+        HandleBuffer,
+        HandleType,
+        NameBuffer, //
+    },
     hooks::HookContext,
     inode::Inode,
     super_block::{
@@ -132,6 +138,33 @@ pub trait FileSystem: Sized + 'static {
 
     /// Writes out the instance; with `wait`, returns when it is on stable storage.
     fn sync(_sb: &SuperBlock<Self>, _wait: bool) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Writes a handle of the file to `handle`.
+    ///
+    /// This and the three that follow go together; they are called if the super block
+    /// [has handles](NewSuperBlock::allow_handles).
+    fn encode_handle(_inode: &Inode<Self>, _handle: &mut HandleBuffer<'_>) -> Result<HandleType> {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Finds the file that `handle` stands for.
+    #[allow(clippy::type_complexity)]
+    fn decode_handle(
+        _sb: &SuperBlock<Self>,
+        _handle: &Handle<'_>,
+    ) -> Result<(Self::DentryData, ARef<Inode<Self>>)> {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// The parent of a directory found by its handle.
+    fn parent(_dir: &Dentry<Self>) -> Result<(Self::DentryData, ARef<Inode<Self>>)> {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Writes the name of a directory found by its handle.
+    fn name(_dir: &Dentry<Self>, _name: &mut NameBuffer<'_>) -> Result {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 

@@ -7,6 +7,7 @@
 use crate::{
     bindings,
     dentry::Dentry,
+    export,
     fs::FileSystem,
     inode::{
         Inode,
@@ -17,7 +18,10 @@ use crate::{
 use core::{
     marker::PhantomData,
     ops::Deref,
-    ptr::NonNull, //
+    ptr::{
+        self,
+        NonNull, //
+    },
 };
 use kernel::{
     error::to_result,
@@ -325,6 +329,13 @@ impl<'a, T: FileSystem> NewSuperBlock<'a, T> {
     pub fn allow_pre_content_events(&mut self) {
         // SAFETY: By the type invariant.
         unsafe { (*self.sb).s_iflags |= bindings::SB_I_ALLOW_HSM as usize };
+    }
+
+    /// Lets files have handles: [`FileSystem::encode_handle`] and what goes with it are called.
+    pub fn allow_handles(&mut self) {
+        let table: &'static bindings::export_operations = &export::Table::<T>::TABLE;
+        // SAFETY: By the type invariant. The same C struct, opaque in the kernel's bindings.
+        unsafe { (*self.sb).s_export_op = ptr::from_ref(table).cast() };
     }
 
     /// Gives the super block its data, after which its inodes can be made.

@@ -37,6 +37,7 @@ pub mod context;
 mod cred;
 pub mod dentry;
 pub mod dirop;
+pub mod export;
 pub mod file;
 mod fs;
 mod hooks;

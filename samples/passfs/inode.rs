@@ -30,6 +30,7 @@ use vfs::{
     },
     attr::{
         mode,
+        Extents,
         SetAttr,
         Stat, //
     },
@@ -223,6 +224,12 @@ impl Attributes for PassAttributes {
 
     fn listxattr(dentry: &Dentry<PassFs>, buffer: Buffer<'_>) -> Result<usize> {
         with_creds(cred(dentry), || backing_path(dentry)?.listxattr(buffer))
+    }
+
+    fn fiemap(inode: &Inode<PassFs>, extents: &mut Extents, start: u64, len: u64) -> Result {
+        with_creds(inode.super_block().data().cred(), || {
+            inode.data().fiemap(extents, start, len)
+        })
     }
 
     fn fileattr_get(dentry: &Dentry<PassFs>, attr: &mut FileAttr) -> Result {

@@ -12,6 +12,21 @@
 //! and change what it does. There is no `unsafe` in it, and nothing about iocbs, freeze protection
 //! or credential overrides; those are the business of the crates `vfs` and `backing_file`.
 //!
+//! What works on the filesystem below works the same through it, but for this:
+//!
+//! * it cannot be mounted in a user namespace: everything below is done with the mounter's credentials,
+//!   and nothing would tell which of the files below the owner of a namespace is privileged over;
+//! * swap files and DAX are refused: they bypass the filesystem;
+//! * `quotactl(2)` does not know its mounts: quotas are those of the filesystem below, and are asked for
+//!   and set there;
+//! * file handles have no parent in them, so an NFS export is one with `no_subtree_check`; who may open
+//!   by handle reaches files, though no directories, outside of the directory that is passed through,
+//!   as through a bind mount;
+//! * a program that runs from here is protected against writing here, not below: `ETXTBSY` is for who
+//!   writes through the same filesystem.
+//!
+//! The files:
+//!
 //! * `super_block.rs`: mounting, and what an instance, an inode and a dentry remember;
 //! * `inode.rs`: names and attributes;
 //! * `file.rs`: open files;

@@ -28,6 +28,12 @@ use vfs::{
     },
     context::Param,
     dentry::Name,
+    export::{
+        Handle,
+        HandleBuffer,
+        HandleType,
+        NameBuffer, //
+    },
     file,
     fs_error,
     inode::{
@@ -131,6 +137,15 @@ fn stand_for(
     Ok(new.publish())
 }
 
+/// What stands for `backing`, which exists.
+fn found(
+    sb: &SuperBlock<PassFs>,
+    backing: ARef<Dentry>,
+) -> Result<(ARef<Dentry>, ARef<Inode<PassFs>>)> {
+    let inode = inode_for(sb, backing.inode().ok_or(ESTALE)?)?;
+    Ok((backing, inode))
+}
+
 /// The mount options.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Options {
@@ -175,6 +190,9 @@ impl FileSystem for PassFs {
             );
         }
         sb.magic(MAGIC);
+        if lower.mount().super_block().has_handles() {
+            sb.allow_handles();
+        }
         sb.allow_pre_content_events();
 
         let cred = CredBuilder::from_current()?.without_sys_resource().build();
@@ -214,10 +232,9 @@ impl FileSystem for PassFs {
     }
 
     fn statfs(dentry: &Dentry<Self>, buf: &mut StatFs) -> Result {
-        with_creds(dentry.super_block().data().cred(), || {
-            backing_path(dentry)?.statfs(buf)
-        })?;
-        buf.set_type(MAGIC);
+        let sb = dentry.super_block();
+        with_creds(sb.data().cred(), || backing_path(dentry)?.statfs(buf))?;
+        buf.restack(sb);
         Ok(())
     }
 
@@ -245,6 +262,30 @@ impl FileSystem for PassFs {
         change(hooks, dentry, |path, write| {
             path.setxattr(write, name, value, flags)
         })
+    }
+
+    fn encode_handle(inode: &Inode<Self>, handle: &mut HandleBuffer<'_>) -> Result<HandleType> {
+        with_creds(inode.super_block().data().cred(), || {
+            inode.data().encode_handle(handle)
+        })
+    }
+
+    fn decode_handle(
+        sb: &SuperBlock<Self>,
+        handle: &Handle<'_>,
+    ) -> Result<(ARef<Dentry>, ARef<Inode<Self>>)> {
+        let instance = sb.data();
+        let backing = with_creds(instance.cred(), || instance.lower.decode_handle(handle))?;
+        found(sb, backing)
+    }
+
+    fn parent(dir: &Dentry<Self>) -> Result<(ARef<Dentry>, ARef<Inode<Self>>)> {
+        found(dir.super_block(), dir.data()?.current_parent())
+    }
+
+    fn name(dir: &Dentry<Self>, name: &mut NameBuffer<'_>) -> Result {
+        name.write_name_of(dir.data()?);
+        Ok(())
     }
 
     fn revalidate(

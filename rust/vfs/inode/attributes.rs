@@ -13,6 +13,7 @@ use crate::{
         NewAcl, //
     },
     attr::{
+        Extents,
         SetAttr,
         Stat, //
     },
@@ -114,6 +115,11 @@ pub trait Attributes: Sized {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
+    /// Maps `len` bytes at `start` of the file to where they are stored (`FS_IOC_FIEMAP`).
+    fn fiemap(_inode: &Inode<Self::Fs>, _extents: &mut Extents, _start: u64, _len: u64) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
     /// Reads the file attributes (`FS_IOC_GETFLAGS`, `FS_IOC_FSGETXATTR`).
     fn fileattr_get(_dentry: &Dentry<Self::Fs>, _attr: &mut FileAttr) -> Result {
         build_error!(VTABLE_DEFAULT_ERROR)
@@ -173,6 +179,11 @@ impl<A: Attributes> Table<A> {
         },
         listxattr: if A::HAS_LISTXATTR {
             Some(Self::listxattr)
+        } else {
+            None
+        },
+        fiemap: if A::HAS_FIEMAP {
+            Some(Self::fiemap)
         } else {
             None
         },
@@ -318,6 +329,26 @@ impl<A: Attributes> Table<A> {
         // SAFETY: `len` bytes of the list were filled in.
         let names = unsafe { core::slice::from_raw_parts_mut(list.cast::<u8>(), len) };
         hide_trusted(names) as isize
+    }
+
+    unsafe extern "C" fn fiemap(
+        inode: *mut bindings::inode,
+        extents: *mut bindings::fiemap_extent_info,
+        start: u64,
+        len: u64,
+    ) -> c_int {
+        from_result(|| {
+            // SAFETY: The VFS' arguments (see above); the extents are for us to fill in.
+            unsafe {
+                A::fiemap(
+                    Inode::from_raw(inode),
+                    Extents::from_raw(extents),
+                    start,
+                    len,
+                )
+            }?;
+            Ok(0)
+        })
     }
 
     unsafe extern "C" fn fileattr_get(

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Promises of mounting: bad input gives the right errno and a message that can be read from the fs context; what fails
- * leaves nothing behind; the mount shows its options; read-only means read-only; a mount in use is busy; when all is
- * unmounted the modules' use counts are what they were.
+ * leaves nothing behind; the mount shows its options; read-only means read-only, noexec no execution, and so on; a
+ * mount in use is busy; when all is unmounted the modules' use counts are what they were.
  */
 #include <linux/mount.h>
 #include <sys/mman.h>
@@ -413,6 +413,100 @@ TEST_F(mount, needs_privilege)
 {
 	EXPECT_EQ(EPERM, as_user(NOBODY, mount(self->lower, self->at, "passfs", 0, NULL)));
 	EXPECT_EQ(EPERM, as_user(NOBODY, fs_open()));
+}
+
+/* What the mount forbids, whatever the files are. */
+TEST_F(mount, flags)
+{
+	struct timespec old = { .tv_sec = 1000 };
+	char f[PATH_MAX], dev[PATH_MAX], cmd[2 * PATH_MAX];
+	struct stat st;
+	char c;
+	int fd;
+
+	snprintf(f, sizeof(f), "%.3000s/cat", self->at);
+	snprintf(dev, sizeof(dev), "%.3000s/null", self->at);
+	snprintf(cmd, sizeof(cmd), "cp /bin/cat %.2000s/cat && chmod 4755 %.2000s/cat", self->lower, self->lower);
+	ASSERT_EQ(0, system(cmd));
+	snprintf(cmd, sizeof(cmd), "%.3000s/null", self->lower);
+	ASSERT_EQ(0, mknod(cmd, S_IFCHR | 0666, makedev(1, 3)));
+	snprintf(cmd, sizeof(cmd), "%.3000s </dev/null", f);
+
+	ASSERT_EQ(0, mount(self->lower, self->at, "passfs", 0, NULL));
+	EXPECT_EQ(0, system(cmd));
+	fd = open(dev, O_RDWR);
+	EXPECT_LE(0, fd);
+	close(fd);
+	ASSERT_EQ(0, umount(self->at));
+
+	ASSERT_EQ(0, mount(self->lower, self->at, "passfs", MS_NOEXEC | MS_NODEV | MS_NOATIME | MS_NOSUID, NULL));
+	EXPECT_EQ(126, WEXITSTATUS(system(cmd)));
+	EXPECT_EQ(-EACCES, errno_of(open(dev, O_RDWR)));
+	/* A mapping to execute is execution */
+	fd = open(f, O_RDONLY);
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(MAP_FAILED, mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0));
+	EXPECT_EQ(EPERM, errno);
+	ASSERT_EQ(0, futimens(fd, (struct timespec[]){ old, { .tv_nsec = UTIME_OMIT } }));
+	EXPECT_EQ(1, read(fd, &c, 1));
+	ASSERT_EQ(0, fstat(fd, &st));
+	EXPECT_EQ(old.tv_sec, st.st_atime);
+	ASSERT_EQ(0, close(fd));
+	ASSERT_EQ(0, umount(self->at));
+}
+
+/*
+ * A mount with other ids than its filesystem is no source; one that gets them later, which only one that is not
+ * attached anywhere can, shows the owners as it does itself.
+ */
+TEST_F(mount, idmapped_source)
+{
+	struct mount_attr attr = { .attr_set = MOUNT_ATTR_IDMAP };
+	char f[PATH_MAX], source[64], path[64], c;
+	int tree, hold[2], ready[2], m;
+	struct stat st, below;
+	pid_t pid;
+
+	snprintf(f, sizeof(f), "%.3000s/f", self->lower);
+	make_file(_metadata, AT_FDCWD, f, 100, 1);
+	ASSERT_EQ(0, pipe(hold));
+	ASSERT_EQ(0, pipe(ready));
+	pid = fork();
+	if (!pid) {
+		close(hold[1]);
+		if (unshare(CLONE_NEWUSER) || write(ready[1], "x", 1) != 1)
+			_exit(1);
+		_exit(read(hold[0], &c, 1));
+	}
+	ASSERT_EQ(1, read(ready[0], &c, 1));
+	for (const char **map = (const char *[]){ "uid_map", "gid_map", NULL }; *map; map++) {
+		snprintf(path, sizeof(path), "/proc/%d/%s", pid, *map);
+		m = open(path, O_WRONLY);
+		ASSERT_LT(0, dprintf(m, "0 5000 100\n"));
+		ASSERT_EQ(0, close(m));
+	}
+	snprintf(path, sizeof(path), "/proc/%d/ns/user", pid);
+	attr.userns_fd = open(path, O_RDONLY);
+	ASSERT_LE(0, (int)attr.userns_fd);
+	close(hold[1]);
+	waitpid(pid, NULL, 0);
+
+	tree = syscall(SYS_open_tree, AT_FDCWD, self->lower, OPEN_TREE_CLONE);
+	ASSERT_LE(0, tree);
+	snprintf(source, sizeof(source), "/proc/self/fd/%d", tree);
+	ASSERT_EQ(0, mount(source, self->at, "passfs", 0, NULL));
+	snprintf(f, sizeof(f), "%.3000s/f", self->at);
+	ASSERT_EQ(0, stat(f, &st));
+	EXPECT_EQ(0, st.st_uid);
+	ASSERT_EQ(0, syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH, &attr, sizeof(attr))) TH_LOG("%m");
+	expect_failure(_metadata, source, EINVAL, "is on an idmapped mount");
+	ASSERT_EQ(0, fstatat(tree, "f", &below, 0));
+	EXPECT_EQ(5000, below.st_uid);
+	ASSERT_EQ(0, stat(f, &st));
+	EXPECT_EQ(5000, st.st_uid);
+	EXPECT_EQ(-1, name_differs(AT_FDCWD, f, 100, 1));
+	EXPECT_EQ(0, umount(self->at));
+	ASSERT_EQ(0, close(tree));
 }
 
 TEST_F(mount, modules)
