@@ -455,6 +455,62 @@ TEST_F(mount, flags)
 	ASSERT_EQ(0, umount(self->at));
 }
 
+/* A part of it, mounted elsewhere: one filesystem, but names do not move between mounts. */
+TEST_F(mount, bind)
+{
+	char a[PATH_MAX], b[PATH_MAX];
+	struct stat sa, sb;
+
+	ASSERT_EQ(0, mount(self->lower, self->at, "passfs", 0, NULL));
+	snprintf(a, sizeof(a), "%.3000s/d", self->at);
+	ASSERT_EQ(0, mkdir(a, 0755));
+	ASSERT_EQ(0, mount(a, self->second, NULL, MS_BIND, NULL));
+	snprintf(a, sizeof(a), "%.3000s/d/f", self->at);
+	snprintf(b, sizeof(b), "%.3000s/f", self->second);
+	make_file(_metadata, AT_FDCWD, b, 100, 1);
+	EXPECT_EQ(-1, name_differs(AT_FDCWD, a, 100, 1));
+	ASSERT_EQ(0, stat(a, &sa));
+	ASSERT_EQ(0, stat(b, &sb));
+	EXPECT_EQ(sa.st_ino, sb.st_ino);
+	EXPECT_EQ(sa.st_dev, sb.st_dev);
+	EXPECT_EQ(-EXDEV, errno_of(rename(b, a)));
+	snprintf(a, sizeof(a), "%.3000s/d/l", self->at);
+	EXPECT_EQ(-EXDEV, errno_of(link(b, a)));
+	snprintf(a, sizeof(a), "%.3000s/d/f", self->at);
+	ASSERT_EQ(0, mount(NULL, self->second, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL));
+	EXPECT_EQ(-EROFS, errno_of(unlink(b)));
+	EXPECT_EQ(0, unlink(a));
+	/* The removal of a mount point, and of what is mounted */
+	snprintf(a, sizeof(a), "%.3000s/d", self->at);
+	EXPECT_EQ(0, rmdir(a));
+	EXPECT_EQ(-ENOENT, errno_of(open(b, O_RDONLY)));
+	EXPECT_EQ(0, umount(self->second));
+	EXPECT_EQ(0, umount(self->at));
+}
+
+/*
+ * In a user namespace it cannot be mounted: all access below is with the mounter's credentials, and nothing checks that
+ * the owner of a namespace is privileged over every file under a folder he can name.
+ */
+TEST_F(mount, not_in_user_namespace)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (!pid) {
+		int fs;
+
+		if (unshare(CLONE_NEWUSER | CLONE_NEWNS))
+			_exit(255);
+		fs = fs_open();
+		if (fs < 0 || set_string(fs, "source", self->lower))
+			_exit(254);
+		_exit(create(fs) ? errno : 0);
+	}
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(EPERM, WEXITSTATUS(status));
+}
+
 /*
  * A mount with other ids than its filesystem is no source; one that gets them later, which only one that is not
  * attached anywhere can, shows the owners as it does itself.

@@ -387,10 +387,11 @@ TEST_F_TIMEOUT(semantics, exclusive_creation, 120)
 		ASSERT_LT(0, wait(&i));
 }
 
-/* As many as BF_ENTRIES says: every name once, and positions lead back to where they were taken. */
+/* As many as BF_ENTRIES says, through the stack: every name once, and positions lead back to where they were taken. */
 TEST_F_TIMEOUT(semantics, huge_folder, 3000)
 {
-	int entries = atoi(getenv("BF_ENTRIES") ?: "5000"), i, d, n = 0, total = 0;
+	int entries = variant->layers == STACK ? atoi(getenv("BF_ENTRIES") ?: "5000") : 1000;
+	int i, d, n = 0, total = 0;
 	char *seen = calloc(1, entries), name[16], first[256];
 	struct { long at; char name[16]; } mark[64];
 	struct dirent *e;
