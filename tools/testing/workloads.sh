@@ -46,6 +46,7 @@ for w in fio_sync fio_aio fio_uring fio_mmap fio_splice dbench_run fsmark_run st
 done
 echo "### begin unload"
 cd /
-if umount /mnt && rmmod passfs && rmmod backing_file; then echo "ok 1 unmount and unload"; else echo "not ok 1 unmount and unload"; fi
+# shellcheck disable=SC2086 # a list
+if umount /mnt && rmmod ${BF_UNLOAD:-passfs backing_file}; then echo "ok 1 unmount and unload"; else echo "not ok 1 unmount and unload"; fi
 echo "1..1"
 echo "### end unload 0"
