@@ -175,7 +175,8 @@ TEST_F(semantics, swap)
 	if (can) {
 		EXPECT_EQ(0, swapon(path, 0)) TH_LOG("%m");
 		EXPECT_EQ(0, swapoff(path));
-	} else {
+	} else if (variant->layers != DIRECT) {
+		/* Others that refuse may say so in the kernel's log */
 		EXPECT_EQ(-EINVAL, errno_of(swapon(path, 0)));
 	}
 }
