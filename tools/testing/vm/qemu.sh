@@ -90,6 +90,7 @@ qemu_args() { # ACCEL
 		QEMU+=(-fsdev "local,id=share,path=${SHARE//,/,,},security_model=none,readonly=on,multidevs=remap" -device virtio-9p-pci,fsdev=share,mount_tag=share)
 	[[ -z ${BF_TESTS-} ]] ||
 		QEMU+=(-fsdev "local,id=tests,path=${BF_TESTS//,/,,},security_model=none,readonly=on,multidevs=remap" -device virtio-9p-pci,fsdev=tests,mount_tag=tests)
+	[[ -z ${BF_PLUGIN-} ]] || QEMU+=(-plugin "$BF_PLUGIN")
 	local p
 	for p in out err ctl; do
 		[[ -p $BF_RUN/$p ]] || continue

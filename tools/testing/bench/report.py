@@ -1,0 +1,61 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""report.py FOLDER BOOTS: what `make bench` prints and keeps of what its boots recorded.
+
+Prints the tables; writes FOLDER/result.json, FOLDER/table.md and FOLDER/chart.svg. Fails if the boots disagree.
+"""
+
+import json
+import pathlib
+import sys
+
+import chart
+import record
+import tables
+
+# Two boots place the kernel and its objects differently, which moves hash chains: not the cost of anything.
+TOLERANCE = 0.02
+
+
+def disagreements(boots):
+    """Operations whose medians in two boots are further apart than the tolerance."""
+    first, *others = boots
+    for key, measured in first.items():
+        medians = [measured.median, *(other[key].median for other in others)]
+        if max(medians) - min(medians) > TOLERANCE * min(medians):
+            yield f"{', '.join(key)}: {', '.join(f'{m:.0f}' for m in medians)}"
+
+
+def result(boot):
+    """The first boot's figures as plain data."""
+    return [
+        {
+            "base": base, "variant": variant, "operation": operation, "requests": measured.requests,
+            "median": measured.median, "p95": measured.p95, "locked": measured.median_locked,
+            "allocations": measured.allocations, "where": measured.where(),
+        }
+        for (base, variant, operation), measured in boot.items()
+    ]
+
+
+def main():
+    folder, count = pathlib.Path(sys.argv[1]), int(sys.argv[2])
+    boots = [record.read(folder / f"record.{n}", folder / f"symbols.{n}") for n in range(1, count + 1)]
+    missing = set.symmetric_difference(*(set(boot) for boot in boots)) if count > 1 else set()
+    wrong = [f"{', '.join(key)}: not in every boot" for key in sorted(missing)]
+    wrong += [] if missing else disagreements(boots)
+    rows = result(boots[0])
+    memory = record.read_memory(folder / "symbols.1")
+    kept = {"operations": rows, "memory": [[*key, size] for key, size in memory.items()]}
+    (folder / "result.json").write_text(json.dumps(kept, indent=1) + "\n")
+    (folder / "table.md").write_text(tables.markdown(rows))
+    (folder / "chart.svg").write_text(chart.svg(rows))
+    print(tables.text(rows), tables.growth(rows), tables.depth(rows), tables.memory(memory), sep="\n")
+    if wrong:
+        sys.exit("error: the boots disagree on\n    " + "\n    ".join(wrong))
+    if count > 1:
+        print(f"{len(rows)} medians of {count} boots agree to within {TOLERANCE:.0%}")
+
+
+if __name__ == "__main__":
+    main()
