@@ -1,0 +1,77 @@
+#!/bin/bash
+# Tools that know what a file must contain, on passfs, run in the guest by the suite 65-tools. Output: TAP in parts.
+#
+# fsx changes one file at random, in all ways it knows, and compares all it reads with a copy in memory: BF_OPS operations
+# for each of BF_SEEDS, with mappings and without. fio writes BF_SIZE bytes with checksums and reads them back, with each
+# engine, buffered and direct. What fails is done again on the backing file system alone, to tell whose fault it is.
+. /run/bf/env
+dir=/mnt
+config=/tmp/fsx.toml
+
+fsx_config() { # mapped|unmapped
+	local map=10
+	[[ $1 == mapped ]] || map=0
+	cat >$config <<-EOF
+		[weights]
+		read = 10
+		write = 10
+		mapread = $map
+		mapwrite = $map
+		truncate = 5
+		close_open = 2
+		invalidate = $((map / 10))
+		fsync = 1
+		fdatasync = 1
+		posix_fallocate = 3
+		punch_hole = 5
+		sendfile = 5
+		posix_fadvise = 2
+		copy_file_range = 5
+	EOF
+}
+
+fsx_run() { # mapped|unmapped SEED
+	fsx_config "$1"
+	rm -f "$dir/fsx"
+	/run/bf/fsx -q -f $config -P /tmp -N "$BF_OPS" -S "$2" "$dir/fsx" && rm "$dir/fsx"
+}
+
+fio_run() { # ENGINE OPTIONS...
+	local engine=$1
+	shift
+	rm -f "$dir"/fio.*
+	fio --name=fio --directory="$dir" --ioengine="$engine" --size="$BF_SIZE" --bsrange=4k-64k --blockalign=4k --rw=randwrite \
+		--verify=crc32c --verify_fatal=1 --do_verify=1 --verify_state_save=0 --group_reporting --output-format=terse "$@" && rm "$dir"/fio.*
+}
+
+# check NAME COUNT UNIT COMMAND...; NAME up to a comma is a line of soak's table
+check() {
+	local name=$1 count=$2 unit=$3 start=$SECONDS rc=0
+	shift 3
+	echo "### begin $name"
+	echo "bf-test: $name" >/dev/kmsg
+	"$@" >/tmp/out 2>&1 </dev/null || rc=$?
+	if ((rc == 0)); then
+		echo "ok 1 $name"
+	else
+		sed 's/^/# /' /tmp/out | tail -n 40
+		if dir=/backing "$@" >/dev/null 2>&1 </dev/null; then echo "# the same passes on $BF_FS itself"; else echo "# the same fails on $BF_FS itself"; fi
+		echo "not ok 1 $name"
+	fi
+	echo "1..1"
+	echo "### end $name $rc"
+	echo "soak_row $BF_FS ${name%%,*} $((SECONDS - start)) $rc $count $unit"
+}
+
+mib=$((${BF_SIZE%M}))
+for how in mapped unmapped; do
+	for seed in $BF_SEEDS; do
+		check "fsx-$how, seed $seed" "$BF_OPS" operations fsx_run "$how" "$seed"
+	done
+done
+for engine in psync pvsync2 libaio io_uring; do
+	check "fio-$engine" "$mib" MiB fio_run "$engine" --iodepth=16
+	check "fio-$engine-direct" "$mib" MiB fio_run "$engine" --iodepth=16 --direct=1
+done
+check fio-mmap "$mib" MiB fio_run mmap
+check fio-splice "$mib" MiB fio_run splice
