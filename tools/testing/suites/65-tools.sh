@@ -7,7 +7,7 @@ cargo_tool fsx 0.3.2
 if [[ $MODE == test ]]; then
 	filesystems=${FS:-xfs} seeds='1' ops=4000 size=4M
 else
-	filesystems=${FS:-xfs ext4 btrfs tmpfs} seeds='1 2 3 4' ops=32000 size=64M
+	filesystems=${FS:-xfs ext4 btrfs tmpfs} seeds='1 2 3 4' ops=32000 size=16M
 fi
 for fs in $filesystems; do
 	BF_GUEST_ENV="export BF_SEEDS='$seeds' BF_OPS=$ops BF_SIZE=$size" TIMEOUT=${TIMEOUT:-14400} \
