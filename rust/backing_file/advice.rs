@@ -9,10 +9,7 @@ use crate::{
         RawCtx,
         UserFile, //
     },
-    range::{
-        Range,
-        Read, //
-    },
+    range::Range,
     BackingFile, //
 };
 use kernel::{
@@ -67,6 +64,6 @@ impl BackingFile {
             // CAST: Positive.
             len: len as usize,
         };
-        with_creds(ctx.cred, || self.verify::<Read>(ctx.hooks, range).map(drop))
+        self.verify_read(ctx.hooks, ctx.cred, range)
     }
 }

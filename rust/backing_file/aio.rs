@@ -19,8 +19,9 @@
 //!
 //! The user file pins the stacked super block and its module for as long as the submitter's iocb is
 //! ours. When it is handed back they may go at once, which is why that is the last thing done; the
-//! super block waits for its `s_dio_done_wq`, from which write completions run, and the module for
-//! an RCU grace period, which read completions delay.
+//! super block waits for its `s_dio_done_wq`, from which write completions run. Read completions are
+//! still in the module's code for a moment: unloading waits for those in an interrupt (an RCU grace
+//! period) and for those in a task (`vfs::wait_for_preempted_tasks`).
 
 use crate::{
     context::{
@@ -29,14 +30,16 @@ use crate::{
         UserFile, //
     },
     flags::IocbFlags,
-    iter::{
-        clone_iocb,
-        to_size, //
+    iter::clone_iocb,
+    range::{
+        Verified,
+        Write, //
     },
     BackingFile, //
 };
 use core::cell::UnsafeCell;
 use kernel::{
+    cred::Credential,
     error::to_result,
     ffi::c_long,
     fs::LocalFile,
@@ -55,6 +58,7 @@ use kernel::{
 };
 use vfs::{
     bindings,
+    error::to_size,
     with_creds, //
 };
 
@@ -100,7 +104,7 @@ struct ReadRequest(Request);
 /// A write: it completes in a work queue, where the callback may sleep and updates of size and
 /// times happen one after the other.
 ///
-/// It owns the freeze protection that `vfs_iocb_iter_write` leaves held when it answers
+/// It owns the freeze protection that [`crate::WriteStarted::write_iter`] leaves held when it answers
 /// `EIOCBQUEUED`; [`WriteRequest::run`], which a completed request goes through exactly once, ends
 /// it. Whether the submitter set `IOCB_WRITE` does not matter.
 ///
@@ -200,23 +204,24 @@ impl ReadRequest {
 ///
 /// As [`crate::iter::write`].
 pub(crate) unsafe fn write(
-    backing: &BackingFile,
-    ctx: RawCtx<'_>,
+    verified: Verified<'_, Write>,
+    cred: &Credential,
+    end_write: Option<EndWrite>,
     user_iocb: *mut bindings::kiocb,
     iter: *mut bindings::iov_iter,
     flags: IocbFlags,
 ) -> Result<usize> {
+    let backing = verified.file();
+    let flags = flags.bits() | bindings::IOCB_WRITE as i32;
     // SAFETY: By the caller's promise the iocb, and with it the user file, is ours until the
     // request is queued.
-    let request = unsafe {
-        init_completion_queue(UserFile::from_raw((*user_iocb).ki_filp))?;
-        Request::new(
-            backing,
-            user_iocb,
-            flags.bits() | bindings::IOCB_WRITE as i32,
+    let (user, request) = unsafe {
+        (
+            UserFile::from_raw((*user_iocb).ki_filp),
+            Request::new(backing, user_iocb, flags),
         )
     };
-    let end_write = ctx.end_write;
+    init_completion_queue(user)?;
     let request = Arc::pin_init(
         pin_init!(WriteRequest {
             request,
@@ -231,10 +236,8 @@ pub(crate) unsafe fn write(
     unsafe {
         (*iocb).ki_complete = Some(WriteRequest::complete);
         let completion = Arc::into_raw(request.clone());
-        let ret = with_creds(ctx.cred, || {
-            bindings::vfs_iocb_iter_write(backing.as_ptr(), iocb, iter)
-        });
-        let result = to_size(ret);
+        let started = verified.start_write();
+        let result = with_creds(cred, || started.write_iter(iocb, iter));
         if result != Err(EIOCBQUEUED) {
             // There is no completion: its reference is ours again, and so is the user's iocb.
             drop(Arc::from_raw(completion));

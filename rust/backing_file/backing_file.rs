@@ -88,3 +88,10 @@ impl kernel::Module for BackingFileModule {
         Ok(Self)
     }
 }
+
+impl Drop for BackingFileModule {
+    fn drop(&mut self) {
+        // For users of the library that are not a filesystem of the crate `vfs`, which has waited.
+        vfs::wait_for_preempted_tasks();
+    }
+}

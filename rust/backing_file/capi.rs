@@ -3,8 +3,8 @@
 //! The same for filesystems in C.
 //!
 //! Each function turns pointers into types, sees to what a Rust filesystem's types or the library
-//! itself see to (the user file's flags, which a filesystem in C follows by itself, and its
-//! privileges), and calls the core that the Rust function of the same name calls.
+//! itself see to (the user file's flags, which a filesystem in C follows by itself), and calls the
+//! core that the Rust function of the same name calls.
 //!
 //! The contract of each function is in the C header, `include/linux/rust_backing_file.h`.
 
@@ -14,6 +14,7 @@ use crate::{
         Accessed,
         Ctx,
         EndWrite,
+        Privs,
         RawCtx,
         UserFile, //
     },
@@ -25,10 +26,7 @@ use crate::{
 };
 use kernel::{
     cred::Credential,
-    error::{
-        from_result,
-        to_result, //
-    },
+    error::from_result,
     ffi::{
         c_int,
         c_uint, //
@@ -102,6 +100,7 @@ unsafe fn raw_ctx<'a>(
             cred: Credential::from_ptr((*ctx).cred),
             accessed: (*ctx).accessed.map(Accessed::C),
             end_write: (*ctx).end_write.map(|f| EndWrite::C(f, iocb)),
+            privs: Privs::User,
         }
     }
 }
@@ -208,7 +207,6 @@ export! {
                 }
                 let flags = flags_for(backing, flags)?;
                 backing.may_write(flags)?;
-                to_result(bindings::file_remove_privs((*iocb).ki_filp))?;
                 let mut hooks = HookContext::assume();
                 iter::submit_write(backing, raw_ctx(&mut hooks, ctx, iocb), iocb, iter, flags)
             }
@@ -250,9 +248,9 @@ export! {
             unsafe {
                 let (backing, user) = (backing(out)?, UserFile::from_raw((*iocb).ki_filp));
                 splice::may_write(backing)?;
-                to_result(bindings::file_remove_privs(user.as_ptr()))?;
                 let (mut hooks, pipe) = (HookContext::assume(), Pipe::from_raw(pipe));
-                let own = Ctx::<()>::new(&mut hooks, Credential::from_ptr((*ctx).cred)).into_raw();
+                let mut own = Ctx::<()>::new(&mut hooks, Credential::from_ptr((*ctx).cred)).into_raw();
+                own.privs = Privs::User;
                 let mut pos = (*iocb).ki_pos;
                 let result = splice::write(backing, own, pipe, user, &mut pos, len, flags);
                 (*iocb).ki_pos = pos;

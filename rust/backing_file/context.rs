@@ -9,7 +9,10 @@ use core::{
 };
 use kernel::{
     cred::Credential,
-    error::VTABLE_DEFAULT_ERROR,
+    error::{
+        to_result,
+        VTABLE_DEFAULT_ERROR, //
+    },
     fs::{
         file::Offset,
         LocalFile, //
@@ -120,6 +123,7 @@ impl<'a, C: Callbacks> Ctx<'a, C> {
                 } else {
                     None
                 },
+                privs: Privs::Backing,
             },
             _callbacks: PhantomData,
         }
@@ -192,12 +196,35 @@ pub(crate) fn from_size(result: Result<usize>) -> isize {
     }
 }
 
+/// Who knows of the privileges (set-id bits, file capabilities) that a change of content takes away.
+#[derive(Clone, Copy)]
+pub(crate) enum Privs {
+    /// The backing inode; the user inode is told first.
+    Backing,
+    /// The user inode, which the filesystem keeps up to date by itself.
+    User,
+}
+
+impl Privs {
+    /// Takes them off the user file, on behalf of the current task. Comes after the hook, which may
+    /// deny the change, and before the change.
+    #[inline]
+    pub(crate) fn remove(self, backing: &BackingFile, user: &UserFile) -> Result {
+        match self {
+            Self::Backing => backing.remove_privs(user),
+            // SAFETY: The user file is valid.
+            Self::User => to_result(unsafe { bindings::file_remove_privs(user.as_ptr()) }),
+        }
+    }
+}
+
 /// A [`Ctx`] without type parameter.
 pub(crate) struct RawCtx<'a> {
     pub(crate) hooks: &'a mut HookContext,
     pub(crate) cred: &'a Credential,
     pub(crate) accessed: Option<Accessed>,
     pub(crate) end_write: Option<EndWrite>,
+    pub(crate) privs: Privs,
 }
 
 impl RawCtx<'_> {

@@ -8,11 +8,7 @@ use crate::{
         Ctx,
         UserFile, //
     },
-    iter::to_size,
-    range::{
-        Range,
-        Read, //
-    },
+    range::Range,
     BackingFile, //
 };
 use kernel::{
@@ -22,6 +18,7 @@ use kernel::{
 };
 use vfs::{
     bindings,
+    error::to_size,
     inode::InodeGuard,
     with_creds, //
 };
@@ -49,7 +46,8 @@ impl BackingFile {
     ///
     /// The hooks of both files run for their bytes. `end_write` is told of `to`. `from_cred` are the
     /// credentials of the mount `from` is on; if they are not those of `ctx`, reading is verified
-    /// with them too, which raises the source's event a second time.
+    /// with them too, which raises the source's event a second time. So does, for both files, a `to`
+    /// that has set-id bits or file capabilities, which go when the hooks have allowed the copy.
     ///
     /// `lock` is the lock of the user inode of `to`. May sleep.
     ///
@@ -125,20 +123,24 @@ fn copy<C: Callbacks>(
         // As the VFS says it of a file that cannot, and the C function does not.
         return Err(EOPNOTSUPP);
     }
-    if !matches!(how, How::Dedupe { .. }) {
-        to.backing.remove_privs(to.user)?;
-    }
     to.backing.follow_flags(to.user)?;
     from.backing.follow_read_flags(from.user)?;
+    let range = |side: &Side<'_>| Range {
+        pos: side.pos,
+        // CAST: A negative length was refused by the VFS.
+        len: len as usize,
+    };
     if !core::ptr::eq(from_cred.as_ptr(), ctx.cred.as_ptr()) {
-        let range = Range {
-            pos: from.pos,
-            // CAST: A negative length was refused by the VFS.
-            len: len as usize,
-        };
-        with_creds(from_cred, || {
-            from.backing.verify::<Read>(ctx.hooks, range).map(drop)
-        })?;
+        let range = range(&from);
+        from.backing.verify_read(ctx.hooks, from_cred, range)?;
+    }
+    if !matches!(how, How::Dedupe { .. }) && to.backing.has_privs(to.user, ctx.cred)? {
+        // What the hooks deny must leave the privileges. The functions below run the hooks, and cannot
+        // be told that this was done.
+        let (f, t) = (range(&from), range(&to));
+        from.backing.verify_read(ctx.hooks, ctx.cred, f)?;
+        to.backing.verify_write(ctx.hooks, ctx.cred, t).map(drop)?;
+        to.backing.remove_privs(to.user)?;
     }
 
     let (f, t) = (from.backing.as_ptr(), to.backing.as_ptr());

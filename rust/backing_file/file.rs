@@ -243,6 +243,13 @@ impl BackingFile {
         unsafe { (*self.as_ptr()).f_mode & bindings::FMODE_CAN_ODIRECT != 0 }
     }
 
+    /// Whether it was opened for writing, and can be written to. C: `FMODE_CAN_WRITE`.
+    #[inline]
+    pub(crate) fn can_write(&self) -> bool {
+        // SAFETY: The mode does not change after open.
+        unsafe { (*self.as_ptr()).f_mode & bindings::FMODE_CAN_WRITE != 0 }
+    }
+
     /// The backing inode.
     #[inline]
     pub fn inode(&self) -> &Inode {

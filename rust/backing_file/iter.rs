@@ -11,9 +11,11 @@ use crate::{
         UserFile, //
     },
     flags::IocbFlags,
+    range::Range,
     BackingFile, //
 };
 use kernel::{
+    cred::Credential,
     error::to_result,
     fs::Kiocb,
     iov::{
@@ -26,8 +28,10 @@ use kernel::{
 use vfs::{
     attr::Stat,
     bindings,
+    error::to_size,
     inode::InodeGuard,
-    with_creds, //
+    with_creds,
+    xattr::Buffer, //
 };
 
 impl BackingFile {
@@ -60,7 +64,7 @@ impl BackingFile {
     /// Writes `iter` at the position of `iocb`.
     ///
     /// As [`BackingFile::read_iter`]. Set-id bits and file capabilities that a write takes away are
-    /// taken from the user file. With `APPEND`, the hook runs for the bytes behind the present end
+    /// taken from the user file when the hook has allowed the write. With `APPEND`, the hook runs for the bytes behind the present end
     /// of the file. `end_write` runs when the position is final.
     ///
     /// `lock` is the lock of the user inode.
@@ -111,6 +115,22 @@ impl BackingFile {
     /// append any more; one that was opened before the inode was made append-only goes on writing.
     pub(crate) fn lost_append(&self) -> bool {
         self.flags() & bindings::O_APPEND != 0 && self.inode().is_append_only()
+    }
+
+    /// Whether the file has set-id bits or file capabilities, which [`BackingFile::remove_privs`] takes
+    /// away.
+    pub(crate) fn has_privs(&self, user: &UserFile, cred: &Credential) -> Result<bool> {
+        if self.inode().is_nosec() {
+            return Ok(false);
+        }
+        self.refresh(user)?;
+        let set_id = (bindings::S_ISUID | bindings::S_ISGID) as bindings::umode_t;
+        Ok(user.inode().mode() & set_id != 0
+            || with_creds(cred, || {
+                self.path()
+                    .getxattr(c"security.capability", Buffer::none())
+                    .is_ok()
+            }))
     }
 
     /// Takes set-id bits and file capabilities off the user file, as a change of its content by the
@@ -173,17 +193,6 @@ pub(crate) unsafe fn clone_iocb(
             ki_ioprio: (*user).ki_ioprio,
             ..pin_init::zeroed()
         }
-    }
-}
-
-/// The number of bytes or the error in what a C function returned.
-#[inline]
-pub(crate) fn to_size(ret: isize) -> Result<usize> {
-    if ret < 0 {
-        // CAST: An errno.
-        Err(Error::from_errno(ret as i32))
-    } else {
-        Ok(ret as usize)
     }
 }
 
@@ -260,12 +269,11 @@ unsafe fn write(
         }
         let flags = IocbFlags::of((*iocb).ki_flags);
         backing.may_write(flags)?;
-        backing.remove_privs(UserFile::from_raw((*iocb).ki_filp))?;
         submit_write(backing, ctx, iocb, iter, flags)
     }
 }
 
-/// Writes under `flags`. The user file's privileges, and whatever else is in its flags, were seen to.
+/// Writes under `flags`. Whatever else is in the user file's flags was seen to.
 ///
 /// # Safety
 ///
@@ -290,15 +298,19 @@ pub(crate) unsafe fn submit_write(
             (*iocb).ki_pos = backing.inode().size();
         }
 
+        let range = Range {
+            pos: (*iocb).ki_pos,
+            len: count(iter),
+        };
+        let verified = backing.verify_write(ctx.hooks, ctx.cred, range)?;
+        ctx.privs.remove(backing, user)?;
         if !is_sync(iocb) {
-            return aio::write(backing, ctx, iocb, iter, flags);
+            return aio::write(verified, ctx.cred, ctx.end_write, iocb, iter, flags);
         }
         let mut own = clone_iocb(backing, iocb, flags.bits() | bindings::IOCB_WRITE as i32);
-        let ret = with_creds(ctx.cred, || {
-            bindings::vfs_iocb_iter_write(backing.as_ptr(), &mut own, iter)
-        });
+        let started = verified.start_write();
+        let result = with_creds(ctx.cred, || started.write_iter(&mut own, iter));
         (*iocb).ki_pos = own.ki_pos;
-        let result = to_size(ret);
         ctx.tell_end_write(user, backing, own.ki_pos, result);
         result
     }

@@ -15,10 +15,7 @@ use crate::{
         Ctx,
         UserFile, //
     },
-    range::{
-        Range,
-        Read, //
-    },
+    range::Range,
     BackingFile, //
 };
 use gate::Gate;
@@ -120,7 +117,7 @@ impl BackingFile {
             // CAST: A size is not negative.
             len: self.inode().size() as usize,
         };
-        with_creds(ctx.cred, || self.verify::<Read>(ctx.hooks, range).map(drop))
+        self.verify_read(ctx.hooks, ctx.cred, range)
     }
 
     /// Makes `vma`, a mapping of the user file that is being set up, one of the backing file.

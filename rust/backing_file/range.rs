@@ -2,14 +2,16 @@
 
 //! Ranges of a backing file: verified first, written to afterwards.
 //!
-//! The VFS functions that the other operations call (`vfs_iocb_iter_write` and the like) verify and
-//! then protect by themselves. This is for methods of the backing file that do neither and are
-//! called directly: today `splice_write`, and the hook of an access that the VFS does not verify at
-//! all.
+//! What changes content is called here directly and not through the functions of the VFS
+//! (`vfs_iocb_iter_write` and the like), because two things have to happen between the hook and the
+//! change: privileges are taken off the user file, but only if the hook has allowed the change; and
+//! only then the backing filesystem is protected against freezing. Some of those functions do not run
+//! the hook at all.
 
 use crate::BackingFile;
 use core::marker::PhantomData;
 use kernel::{
+    cred::Credential,
     error::to_result,
     fs::file::Offset,
     prelude::*,
@@ -17,7 +19,9 @@ use kernel::{
 };
 use vfs::{
     bindings,
+    error::to_size,
     file::Pipe,
+    with_creds,
     HookContext, //
 };
 
@@ -101,6 +105,26 @@ impl BackingFile {
         })
     }
 
+    /// Runs the hooks for reading `range` on behalf of `cred`; see [`BackingFile::verify`].
+    pub(crate) fn verify_read(
+        &self,
+        hooks: &mut HookContext,
+        cred: &Credential,
+        range: Range,
+    ) -> Result {
+        with_creds(cred, || self.verify::<Read>(hooks, range).map(drop))
+    }
+
+    /// Runs the hooks for changing `range` on behalf of `cred`; see [`BackingFile::verify`].
+    pub(crate) fn verify_write<'a>(
+        &'a self,
+        hooks: &'a mut HookContext,
+        cred: &Credential,
+        range: Range,
+    ) -> Result<Verified<'a, Write>> {
+        with_creds(cred, || self.verify(hooks, range))
+    }
+
     /// Whether the current task is known to protect this file's filesystem against freezing. False
     /// in doubt, which without lockdep is always.
     ///
@@ -122,6 +146,12 @@ impl BackingFile {
 }
 
 impl<'a> Verified<'a, Write> {
+    /// The file that may be changed.
+    #[inline]
+    pub(crate) fn file(&self) -> &'a BackingFile {
+        self.file
+    }
+
     /// Protects the file's filesystem against freezing, for a change of the verified range.
     ///
     /// May sleep while the filesystem is frozen. Until the guard is dropped no hook can run.
@@ -178,7 +208,70 @@ impl WriteStarted<'_> {
                 flags,
             )
         };
-        (pos, crate::iter::to_size(ret))
+        let result = to_size(ret);
+        self.tell_watchers(result);
+        (pos, result)
+    }
+
+    /// Writes to the verified range with the file's own method.
+    ///
+    /// With `Err(EIOCBQUEUED)` the freeze protection is not ended here: it is the request's, whose
+    /// completion ends it with `kiocb_end_write`.
+    ///
+    /// C: `vfs_iocb_iter_write()` without its hook.
+    ///
+    /// # Errors
+    ///
+    /// `EBADF` if the file cannot be written to, or what the filesystem returns.
+    ///
+    /// # Safety
+    ///
+    /// `iocb` and `iter` must be valid, and `iocb` one of the file, not submitted yet.
+    pub(crate) unsafe fn write_iter(
+        self,
+        iocb: *mut bindings::kiocb,
+        iter: *mut bindings::iov_iter,
+    ) -> Result<usize> {
+        let file = self.file;
+        let write_iter = file.operations().write_iter.filter(|_| file.can_write());
+        let write_iter = write_iter.ok_or(EBADF)?;
+        // SAFETY: The file's own method, under freeze protection as the VFS calls it; by the caller's
+        // promise.
+        let result = to_size(unsafe { write_iter(iocb, iter) });
+        if result == Err(EIOCBQUEUED) {
+            // Another task ends it, which lockdep is not to take for a mistake of this one.
+            // SAFETY: By the type invariant it is held.
+            unsafe { bindings::sb_writers_release(file.as_ptr()) };
+            core::mem::forget(self);
+        } else {
+            self.tell_watchers(result);
+        }
+        result
+    }
+
+    /// Allocates or frees the verified range with the file's own method; `mode` is `FALLOC_FL_*`.
+    ///
+    /// # Errors
+    ///
+    /// `EOPNOTSUPP` if the file has no such method, or what the filesystem returns.
+    pub(crate) fn fallocate(self, mode: i32) -> Result<usize> {
+        let Range { pos, len } = self.range;
+        let fallocate = self.file.operations().fallocate.ok_or(EOPNOTSUPP)?;
+        // SAFETY: The file's own method, under freeze protection as the VFS calls it.
+        // CAST: The length was an `Offset`.
+        let ret = unsafe { fallocate(self.file.as_ptr(), mode, pos, len as Offset) };
+        // CAST: Zero or an errno.
+        let result = to_result(ret as i32).map(|()| len);
+        self.tell_watchers(result);
+        result
+    }
+
+    /// Lets listeners know that the file was changed, if it was. C: `fsnotify_modify()`.
+    fn tell_watchers(&self, result: Result<usize>) {
+        if matches!(result, Ok(n) if n > 0) {
+            // SAFETY: The file is valid.
+            unsafe { bindings::fsnotify_modify(self.file.as_ptr()) };
+        }
     }
 }
 

@@ -9,11 +9,7 @@ use crate::{
         RawCtx,
         UserFile, //
     },
-    iter::to_size,
-    range::{
-        Range,
-        Write, //
-    },
+    range::Range,
     BackingFile, //
 };
 use kernel::{
@@ -22,6 +18,7 @@ use kernel::{
 };
 use vfs::{
     bindings,
+    error::to_size,
     file::Pipe,
     inode::InodeGuard,
     with_creds, //
@@ -85,7 +82,6 @@ impl BackingFile {
         lock.is_of(user.inode())?;
         may_write(self)?;
         self.follow_flags(user)?;
-        self.remove_privs(user)?;
         write(self, ctx.into_raw(), pipe, user, pos, len, flags)
     }
 }
@@ -122,7 +118,7 @@ pub(crate) fn may_write(backing: &BackingFile) -> Result {
 }
 
 /// The core of [`BackingFile::splice_write`]. It was asked whether that may be, and the user file's
-/// flags and privileges were seen to.
+/// flags were seen to.
 pub(crate) fn write(
     backing: &BackingFile,
     ctx: RawCtx<'_>,
@@ -132,21 +128,11 @@ pub(crate) fn write(
     len: usize,
     flags: u32,
 ) -> Result<usize> {
-    let RawCtx {
-        hooks,
-        cred,
-        end_write,
-        ..
-    } = ctx;
-    let result = with_creds(cred, || {
-        let range = Range { pos: *pos, len };
-        let verified = backing.verify::<Write>(hooks, range)?;
-        let (end, result) = verified.start_write().splice_write(pipe, flags);
-        *pos = end;
-        result
-    });
-    if let Some(end_write) = end_write {
-        end_write.call(user, backing, *pos, result);
-    }
+    let verified = backing.verify_write(ctx.hooks, ctx.cred, Range { pos: *pos, len })?;
+    ctx.privs.remove(backing, user)?;
+    let started = verified.start_write();
+    let (end, result) = with_creds(ctx.cred, || started.splice_write(pipe, flags));
+    *pos = end;
+    ctx.tell_end_write(user, backing, end, result);
     result
 }

@@ -10,6 +10,7 @@
 #include <linux/backing-file.h>
 #include <linux/exportfs.h>
 #include <linux/fadvise.h>
+#include <linux/falloc.h>
 #include <linux/fileattr.h>
 #include <linux/filelock.h>
 #include <linux/fs.h>
@@ -32,6 +33,7 @@ void backing_file_set_user_path(struct file *f, const struct path *path);
 /* bindgen does not see through casts: `bindings_generated.rs` drops the prefix. */
 const int RUST_CONST_HELPER_ACL_TYPE_ACCESS = ACL_TYPE_ACCESS;
 const int RUST_CONST_HELPER_ACL_TYPE_DEFAULT = ACL_TYPE_DEFAULT;
+const int RUST_CONST_HELPER_FALLOC_FL_KEEP_SIZE = FALLOC_FL_KEEP_SIZE;
 const int RUST_CONST_HELPER_IOCB_APPEND = IOCB_APPEND;
 const int RUST_CONST_HELPER_IOCB_ATOMIC = IOCB_ATOMIC;
 const int RUST_CONST_HELPER_IOCB_DSYNC = IOCB_DSYNC;
@@ -41,6 +43,7 @@ const int RUST_CONST_HELPER_IOCB_SYNC = IOCB_SYNC;
 const fmode_t RUST_CONST_HELPER_FMODE_BACKING = FMODE_BACKING;
 const fmode_t RUST_CONST_HELPER_FMODE_CAN_ATOMIC_WRITE = FMODE_CAN_ATOMIC_WRITE;
 const fmode_t RUST_CONST_HELPER_FMODE_CAN_ODIRECT = FMODE_CAN_ODIRECT;
+const fmode_t RUST_CONST_HELPER_FMODE_CAN_WRITE = FMODE_CAN_WRITE;
 const fmode_t RUST_CONST_HELPER_FMODE_EXEC = FMODE_EXEC;
 const fmode_t RUST_CONST_HELPER_FMODE_OPENED = FMODE_OPENED;
 const fmode_t RUST_CONST_HELPER_FMODE_NOWAIT = FMODE_NOWAIT;

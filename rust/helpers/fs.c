@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
 #include <linux/fs.h>
+#include <linux/fsnotify.h>
+#include <linux/rcupdate.h>
 #include <linux/statfs.h>
 
 void bf_helper_inode_lock(struct inode *inode)
@@ -46,6 +48,21 @@ bool bf_helper_file_write_started(const struct file *file)
 bool bf_helper_file_write_not_started(const struct file *file)
 {
 	return file_write_not_started(file);
+}
+
+void bf_helper_synchronize_rcu_tasks(void)
+{
+	synchronize_rcu_tasks();
+}
+
+void bf_helper_sb_writers_release(struct file *file)
+{
+	__sb_writers_release(file_inode(file)->i_sb, SB_FREEZE_WRITE);
+}
+
+void bf_helper_fsnotify_modify(struct file *file)
+{
+	fsnotify_modify(file);
 }
 
 void bf_helper_kiocb_end_write(struct kiocb *iocb)

@@ -234,7 +234,22 @@ impl<T: FileSystem> PinnedDrop for Registration<T> {
         // SAFETY: By the type invariant. No instance is left: each holds the owner module.
         let ret = unsafe { bindings::unregister_filesystem(self.fs_type.get()) };
         debug_assert_eq!(ret, 0);
+        wait_for_preempted_tasks();
     }
+}
+
+/// Waits until no task is at the end of a function of a module that is being unloaded.
+///
+/// The last thing such a function does may be what lets the module go: completing a request, after which
+/// its file, its mount and the module's last user may be gone before the function has returned. The
+/// kernel waits for those that cannot be preempted by itself, not for the others.
+///
+/// For the exit function of a module. May sleep for long.
+///
+/// C: `synchronize_rcu_tasks()`.
+pub fn wait_for_preempted_tasks() {
+    // SAFETY: Called where one may sleep, by an exit function.
+    unsafe { bindings::synchronize_rcu_tasks() };
 }
 
 /// Handlers of extended attributes, up to a null pointer.

@@ -347,6 +347,19 @@ impl Walked<Inode> {
         self.flags() & bindings::S_IMMUTABLE != 0
     }
 
+    /// Whether the file is in use for swapping. C: `IS_SWAPFILE()`.
+    #[inline]
+    pub fn is_swapfile(&self) -> bool {
+        self.flags() & bindings::S_SWAPFILE != 0
+    }
+
+    /// The largest size that a file of this filesystem can have, in bytes. C: `s_maxbytes`.
+    #[inline]
+    pub fn max_size(&self) -> kernel::fs::file::Offset {
+        // SAFETY: An inode keeps its super block, whose limit does not change.
+        unsafe { (*(*self.as_ptr()).i_sb).s_maxbytes }
+    }
+
     /// Whether it is known that a write has no privilege to take away: no set-id bits, no file
     /// capabilities. C: `IS_NOSEC()`.
     #[inline]

@@ -37,6 +37,7 @@ pub mod context;
 mod cred;
 pub mod dentry;
 pub mod dirop;
+pub mod error;
 pub mod export;
 pub mod file;
 mod fs;
@@ -60,6 +61,7 @@ pub use self::{
         StableDentry, //
     },
     fs::{
+        wait_for_preempted_tasks,
         FileSystem,
         Registration, //
     },

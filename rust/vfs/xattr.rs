@@ -6,6 +6,7 @@
 
 use crate::{
     bindings,
+    error::to_size,
     mount::MountWrite,
     path::Path, //
 };
@@ -27,6 +28,12 @@ pub struct Buffer<'a> {
 }
 
 impl Buffer<'_> {
+    /// No room: for asking whether something is there, and how large it is.
+    pub fn none() -> Self {
+        // SAFETY: Null.
+        unsafe { Self::from_raw(core::ptr::null_mut(), 0) }
+    }
+
     /// # Safety
     ///
     /// `ptr` must be null, or valid for writes of `size` bytes for the life of the value.
@@ -52,12 +59,6 @@ impl FileAttr {
         // SAFETY: By the caller's promise; the type is a transparent wrapper.
         unsafe { &mut *ptr.cast() }
     }
-}
-
-/// The number of bytes or the error in what a C function returned.
-fn to_size(ret: isize) -> Result<usize> {
-    // CAST: A negative value is an errno.
-    usize::try_from(ret).map_err(|_| Error::from_errno(ret as i32))
 }
 
 impl Path {

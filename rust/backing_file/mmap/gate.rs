@@ -16,10 +16,7 @@
 //!   new gate takes the other's place and asks it first.
 
 use crate::{
-    range::{
-        Range,
-        Read, //
-    },
+    range::Range,
     BackingFile, //
 };
 use core::{
@@ -53,7 +50,6 @@ use kernel::{
 use vfs::{
     bindings,
     task_work,
-    with_creds,
     HookContext, //
 };
 
@@ -253,9 +249,7 @@ impl Inner {
         *asking = true;
         drop(asking);
 
-        let answer = with_creds(&self.cred, || {
-            self.backing.verify::<Read>(hooks, setup.range).map(drop)
-        });
+        let answer = self.backing.verify_read(hooks, &self.cred, setup.range);
         match answer {
             Ok(()) => self.answer.store(ALLOWED, Release),
             // The task is being killed: nobody answered.

@@ -38,6 +38,7 @@ use kernel::{
     mm::virt::VmaNew,
     module::this_module,
     prelude::*,
+    sync::aref::ARef,
     types::ForeignOwnable, //
 };
 
@@ -348,6 +349,8 @@ impl<O: Operations> Table<O> {
         iocb: *mut bindings::kiocb,
         iter: *mut bindings::iov_iter,
     ) -> isize {
+        // SAFETY: The VFS' arguments (see above).
+        let _keep = unsafe { keep_file(iocb) };
         // SAFETY: The VFS' arguments (see above); `iter` is a destination.
         size(unsafe {
             O::read_iter(
@@ -363,6 +366,8 @@ impl<O: Operations> Table<O> {
         iocb: *mut bindings::kiocb,
         iter: *mut bindings::iov_iter,
     ) -> isize {
+        // SAFETY: The VFS' arguments (see above).
+        let _keep = unsafe { keep_file(iocb) };
         // SAFETY: The VFS' arguments (see above); `iter` is a source.
         size(unsafe {
             O::write_iter(
@@ -534,6 +539,22 @@ impl<O: Operations> Table<O> {
                 DirContext::from_raw(ctx),
             )
         })
+    }
+}
+
+/// For an asynchronous request, a reference to its file: the request may be completed, and then the file
+/// be closed by a submitter that does not keep it, before the operation that was given the file returns.
+///
+/// # Safety
+///
+/// `iocb` must be valid and not submitted yet.
+#[inline]
+unsafe fn keep_file(iocb: *const bindings::kiocb) -> Option<ARef<LocalFile>> {
+    // SAFETY: By the caller's promise.
+    unsafe {
+        (*iocb)
+            .ki_complete
+            .map(|_| LocalFile::from_raw_file((*iocb).ki_filp).into())
     }
 }
 
