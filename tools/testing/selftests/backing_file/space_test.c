@@ -120,7 +120,9 @@ TEST_F(space, errors)
 	ASSERT_EQ(0, set_flag(self->under, "f", FS_APPEND_FL, false));
 	ASSERT_EQ(0, set_flag(self->under, "f", FS_IMMUTABLE_FL, true));
 	EXPECT_EQ(-EPERM, errno_of(fallocate(fd, 0, 0, 2 * SIZE)));
-	EXPECT_EQ(-EPERM, errno_of(ftruncate(fd, 0)));
+	/* A file system alone lets a descriptor from before go on: README, limits */
+	if (variant->layers)
+		EXPECT_EQ(-EPERM, errno_of(ftruncate(fd, 0)));
 	ASSERT_EQ(0, set_flag(self->under, "f", FS_IMMUTABLE_FL, false));
 	expect_content("f", SIZE, 1);
 
