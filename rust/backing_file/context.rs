@@ -43,7 +43,7 @@ impl Deref for UserFile {
 }
 
 impl UserFile {
-    /// Takes `file` for the user file.
+    /// Takes `file` for the user file. There is no such distinction in C.
     #[inline]
     pub fn new(file: &LocalFile) -> &Self {
         // SAFETY: A transparent wrapper with the same invariants.
@@ -59,7 +59,7 @@ impl UserFile {
         Self::new(unsafe { LocalFile::from_raw_file(ptr) })
     }
 
-    /// The inode of the user file.
+    /// The inode of the user file. C: `file_inode()`.
     #[inline]
     pub fn inode(&self) -> &Inode {
         // SAFETY: A file keeps its inode.

@@ -212,7 +212,7 @@ impl BackingFile {
         unsafe { ((*file).f_mode & bindings::FMODE_BACKING != 0).then(|| &*file.cast::<Self>()) }
     }
 
-    /// The backing dentry.
+    /// The backing dentry. C: `file_dentry()`.
     pub fn dentry(&self) -> &Dentry {
         self.path().dentry()
     }
@@ -250,7 +250,7 @@ impl BackingFile {
         unsafe { (*self.as_ptr()).f_mode & bindings::FMODE_CAN_WRITE != 0 }
     }
 
-    /// The backing inode.
+    /// The backing inode. C: `file_inode()`.
     #[inline]
     pub fn inode(&self) -> &Inode {
         // SAFETY: A file keeps its inode.
@@ -264,7 +264,8 @@ impl BackingFile {
         unsafe { Path::from_raw(&raw const (*self.as_ptr()).__bindgen_anon_1.f_path) }
     }
 
-    /// How owners of the backing inode are seen through the mount it was opened on.
+    /// How owners of the backing inode are seen through the mount it was opened on. C:
+    /// `file_mnt_idmap()`.
     #[inline]
     pub fn idmap(&self) -> &Idmap {
         self.path().idmap()

@@ -79,6 +79,8 @@ impl BackingFile {
     ///
     /// The kernel does not tell pre-content events (`FAN_PRE_ACCESS`) and the older `FAN_ACCESS_PERM`
     /// apart here: either makes the file a watched one.
+    ///
+    /// C: `FMODE_FSNOTIFY_HSM()`.
     #[inline]
     pub fn has_pre_content_watch(&self) -> bool {
         // SAFETY: The file is valid; its mode does not change after open.
@@ -94,7 +96,8 @@ impl BackingFile {
     /// Runs the hook that `policy` wants at open, if it does. Belongs into the open operation, after
     /// [`BackingFile::open`].
     ///
-    /// May sleep, for as long as a listener takes.
+    /// May sleep, for as long as a listener takes. Acts with the credentials of `ctx`. The C helpers
+    /// have nothing like it.
     ///
     /// # Errors
     ///

@@ -4,7 +4,11 @@
 
 use kernel::prelude::*;
 
-/// The number of bytes or the error in what a C function returned.
+/// The number of bytes in what a C function returned (`ssize_t`).
+///
+/// # Errors
+///
+/// The errno, if it is one.
 #[inline]
 pub fn to_size(ret: isize) -> Result<usize> {
     // CAST: A negative value is an errno.

@@ -65,6 +65,9 @@ use kernel::{
 /// A stacking filesystem has no `freeze_fs`, and this trait offers none: the hooks of a write to
 /// the backing file run while the *stacked* super block is protected against freezing, which is
 /// safe because such a super block cannot be frozen.
+///
+/// C: `struct file_system_type`, `struct super_operations`, `struct dentry_operations`, `struct
+/// xattr_handler`.
 #[vtable]
 pub trait FileSystem: Sized + 'static {
     /// The name to mount it by.

@@ -45,6 +45,11 @@ use kernel::{
 /// What an open file can do. An operation that is left out is one the file does not have.
 ///
 /// Every operation may sleep and runs with the credentials of the task, unless it says otherwise.
+/// The file stays open for the whole of an operation, also when it is that of an asynchronous request
+/// that has been completed by then.
+///
+/// C: the members of `struct file_operations` of the same names. An error is what the system call that
+/// ended here returns.
 #[vtable]
 pub trait Operations: Sized {
     /// The filesystem whose files these are.

@@ -47,6 +47,9 @@ use kernel::{
 /// the inode in memory, or not at all.
 ///
 /// Unless it says otherwise, an operation may sleep, and runs with the credentials of the task.
+///
+/// C: the members of `struct inode_operations` of the same names. An error is what the system call that
+/// ended here returns.
 #[vtable]
 pub trait Attributes: Sized {
     /// The filesystem whose inodes these are.

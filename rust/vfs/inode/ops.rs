@@ -74,6 +74,9 @@ pub struct Tmpfile<U: Operations> {
 /// Unless it says otherwise, an operation may sleep, and runs with the credentials of the task.
 /// One that changes a directory runs with that directory's inode locked and with write access to
 /// the mount through which the user reached it.
+///
+/// C: the members of `struct inode_operations` of the same names. An error is what the system call that
+/// ended here returns.
 #[vtable]
 pub trait Operations: Sized {
     /// The filesystem whose inodes these are.
