@@ -124,12 +124,20 @@ TEST_F(privs, kept_when_denied)
 		ASSERT_EQ(0, fsetxattr(fd, "security.capability", &cap, XATTR_CAPS_SZ_2, 0)) TH_LOG("%m");
 		direct = must_open(self->dir, "f", O_RDWR | O_DIRECT);
 		EXPECT_EQ(EPERM, as_user(NOBODY, change(how, fd, direct, source))) TH_LOG("way %d", how);
+		EXPECT_EQ(-1, name_differs(self->dir, "f", SIZE, 2)) TH_LOG("way %d: content", how);
+		/* Of two stacks the outer one asks the inner one, where nobody listens. README, limits */
+		if (variant->layers == NESTED)
+			goto next;
 		ASSERT_EQ(0, fstat(fd, &st));
 		EXPECT_EQ(06777, (int)st.st_mode & 07777) TH_LOG("way %d", how);
 		ASSERT_EQ(0, fstatat(self->under, "f", &st, 0));
 		EXPECT_EQ(06777, (int)st.st_mode & 07777) TH_LOG("way %d, below", how);
-		EXPECT_EQ(XATTR_CAPS_SZ_2, fgetxattr(fd, "security.capability", NULL, 0)) TH_LOG("way %d", how);
-		EXPECT_EQ(-1, name_differs(self->dir, "f", SIZE, 2)) TH_LOG("way %d: content", how);
+		/* Those the VFS itself takes off the user file, before it calls setattr */
+		if (how != TRUNCATE || variant->layers == DIRECT) {
+			EXPECT_EQ(XATTR_CAPS_SZ_2, fgetxattr(fd, "security.capability", NULL, 0))
+				TH_LOG("way %d", how);
+		}
+next:
 		close(fd);
 		close(direct);
 		ASSERT_EQ(0, unlinkat(self->dir, "f", 0));
