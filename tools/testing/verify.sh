@@ -44,6 +44,31 @@ fio_run() { # ENGINE OPTIONS...
 		--verify=crc32c --verify_fatal=1 --do_verify=1 --verify_state_save=0 --group_reporting --output-format=terse "$@" && rm "$dir"/fio.*
 }
 
+# A SCSI disk that the kernel's own target makes of a file: its asynchronous requests come from a kernel thread, and each is
+# freed by its completion (B22: nothing of it may be touched after it was queued).
+lio_run() {
+	local target=/sys/kernel/config/target disk= i d rc=0
+	local file=$target/core/fileio_1/bf port=$target/loopback/naa.6001405000000001
+	# It looks for one more that we have no use for, and that cannot be loaded here
+	echo "bf-test: expect target_core_user" >/dev/kmsg
+	for d in target_core_mod target_core_file tcm_loop sd_mod; do modprobe "$d" || return; done
+	mountpoint -q /sys/kernel/config || mount -t configfs configfs /sys/kernel/config || return
+	truncate -s "$BF_SIZE" "$dir/disk" && mkdir -p "$file" "$port/tpgt_1" || return
+	echo "fd_dev_name=$dir/disk,fd_dev_size=$(stat -c %s "$dir/disk"),fd_async_io=1" >"$file/control" && echo 1 >"$file/enable" || return
+	echo naa.6001405000000002 >"$port/tpgt_1/nexus" && mkdir "$port/tpgt_1/lun/lun_0" && ln -s "$file" "$port/tpgt_1/lun/lun_0/virt" || return
+	echo "bf-test: expect" >/dev/kmsg
+	for ((i = 0; i < 100; i++)); do
+		for d in /sys/block/sd*; do [[ $(cat "$d/device/vendor" 2>/dev/null) != LIO-ORG* ]] || disk=/dev/${d##*/}; done
+		[[ -z $disk ]] || break
+		sleep 0.2
+	done
+	fio --name=lio --filename="$disk" --ioengine=libaio --iodepth=32 --direct=1 --size="$BF_SIZE" --bs=4k --rw=randwrite --verify=crc32c \
+		--verify_fatal=1 --do_verify=1 --verify_state_save=0 --output-format=terse || rc=$?
+	rm "$port/tpgt_1/lun/lun_0/virt" && rmdir "$port/tpgt_1/lun/lun_0" "$port/tpgt_1" "$port" "$file" "$target/core/fileio_1" && rm "$dir/disk" || rc=1
+	[[ $BF_FS == tmpfs ]] || { timeout 60 fsfreeze -f /backing && fsfreeze -u /backing; } || rc=1
+	return $rc
+}
+
 # check NAME COUNT UNIT COMMAND...; NAME up to a comma is a line of soak's table
 check() {
 	local name=$1 count=$2 unit=$3 start=$SECONDS rc=0
@@ -75,3 +100,4 @@ for engine in psync pvsync2 libaio io_uring; do
 done
 check fio-mmap "$mib" MiB fio_run mmap
 check fio-splice "$mib" MiB fio_run splice
+check lio "$mib" MiB lio_run

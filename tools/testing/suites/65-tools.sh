@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# data as other people's tools check it: fsx, and fio --verify with every engine
+# data as other people's tools check it: fsx, fio --verify with every engine, and a disk made of a file in the kernel
 # in: test soak
 
 # A million operations of fsx in `make soak`: 4 file systems, with and without mappings, 4 seeds.

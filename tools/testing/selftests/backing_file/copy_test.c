@@ -320,8 +320,12 @@ TEST_F(copy, dedupe)
 		ret[w][4] = dedupe(a, 0, 2 * SIZE, b, 0);
 		ret[w][5] = dedupe(a, 0, BLOCK, must_open(at[w], "b", O_RDONLY), 0);
 	}
-	for (i = 0; i < 6; i++)
+	for (i = 0; i < 6; i++) {
+		/* Ranges that are none, where there is no dedupe: README, limits */
+		if (!able && variant->layers && (i == 3 || i == 4))
+			continue;
 		EXPECT_EQ(ret[0][i], ret[1][i]) TH_LOG("dedupe %d", i);
+	}
 	EXPECT_EQ(able ? SIZE : -EOPNOTSUPP, ret[1][0]);
 	EXPECT_EQ(able ? -1000 : -EOPNOTSUPP, ret[1][1]);
 	expect_content("b", SIZE, 1);
