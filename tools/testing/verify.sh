@@ -6,12 +6,11 @@
 # engine, buffered and direct. What fails is done again on the backing file system alone, to tell whose fault it is.
 . /run/bf/env
 dir=/mnt
-config=/tmp/fsx.toml
 
 fsx_config() { # mapped|unmapped
 	local map=10
 	[[ $1 == mapped ]] || map=0
-	cat >$config <<-EOF
+	cat <<-EOF
 		[weights]
 		read = 10
 		write = 10
@@ -31,9 +30,28 @@ fsx_config() { # mapped|unmapped
 }
 
 fsx_run() { # mapped|unmapped SEED
-	fsx_config "$1"
-	rm -f "$dir/fsx"
-	/run/bf/fsx -q -f $config -P /tmp -N "$BF_OPS" -S "$2" "$dir/fsx" && rm "$dir/fsx"
+	local file=$dir/fsx.$1
+	fsx_config "$1" >"/tmp/$1.toml"
+	rm -f "$file"
+	/run/bf/fsx -q -f "/tmp/$1.toml" -P /tmp -N "$BF_OPS" -S "$2" "$file" && rm "$file"
+}
+
+# With and without mappings at the same time: fsx is one thread.
+declare -A fsx_pids
+fsx_start() { # SEED
+	local how
+	for how in mapped unmapped; do
+		fsx_run "$how" "$1" >"/tmp/$how.out" 2>&1 </dev/null &
+		fsx_pids[$how]=$!
+	done
+}
+
+fsx_result() { # mapped|unmapped SEED
+	if [[ $dir == /mnt ]]; then
+		wait "${fsx_pids[$1]}" || { cat "/tmp/$1.out"; return 1; }
+	else
+		fsx_run "$1" "$2"
+	fi
 }
 
 fio_run() { # ENGINE OPTIONS...
@@ -88,10 +106,11 @@ check() {
 	echo "soak_row $BF_FS ${name%%,*} $((SECONDS - start)) $rc $count $unit"
 }
 
-mib=$((${BF_SIZE%M}))
-for how in mapped unmapped; do
-	for seed in $BF_SEEDS; do
-		check "fsx-$how, seed $seed" "$BF_OPS" operations fsx_run "$how" "$seed"
+mib=${BF_SIZE%M}
+for seed in $BF_SEEDS; do
+	fsx_start "$seed"
+	for how in mapped unmapped; do
+		check "fsx-$how, seed $seed" "$BF_OPS" operations fsx_result "$how" "$seed"
 	done
 done
 for engine in psync pvsync2 libaio io_uring; do
