@@ -142,20 +142,37 @@ TEST_F(copy, what_was_just_written)
 	free(buf);
 }
 
-/* A copy of a copy: the size that a copy made is known as well. */
+/* A copy of a copy: the size that a copy made is known as well, to descriptors that were open before. */
 TEST_F(copy, chain)
 {
-	char name[2][16];
-	int i;
+	int fd[6], i;
 
 	make_file(_metadata, self->dir, "f0", BLOCK, 1);
+	for (i = 0; i < 6; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "f%d", i);
+		fd[i] = must_open(self->dir, name, O_RDWR | O_CREAT, 0644);
+	}
 	for (i = 0; i < 5; i++) {
-		snprintf(name[0], 16, "f%d", i);
-		snprintf(name[1], 16, "f%d", i + 1);
-		EXPECT_EQ(BLOCK, copy(must_open(self->dir, name[0], O_RDONLY), 0,
-				      must_open(self->dir, name[1], O_WRONLY | O_CREAT, 0644), 0, MIB));
+		EXPECT_EQ(BLOCK, copy(fd[i], 0, fd[i + 1], 0, MIB)) TH_LOG("copy %d", i);
 	}
 	expect_content("f5", BLOCK, 1);
+}
+
+/* Made longer below: whoever has asked for the end gets all of it. */
+TEST_F(copy, longer_below)
+{
+	int from, to, below;
+
+	make_file(_metadata, self->dir, "a", 1000, 1);
+	from = must_open(self->dir, "a", O_RDONLY);
+	to = must_open(self->dir, "b", O_WRONLY | O_CREAT, 0644);
+	below = must_open(self->under, "a", O_WRONLY);
+	ASSERT_EQ(0, ftruncate(below, SIZE));
+	EXPECT_EQ(SIZE, lseek(from, 0, SEEK_END));
+	EXPECT_EQ(SIZE, copy(from, 0, to, 0, MIB));
+	EXPECT_EQ(SIZE, size_of(self->under, "b"));
 }
 
 TEST_F(copy, errors)
