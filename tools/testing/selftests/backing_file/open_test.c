@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Promises of open and fcntl(F_SETFL): what only matters to a name (O_CREAT, O_EXCL, O_TRUNC, O_NOCTTY) does not reach
- * the filesystem below; append-only and immutable files are refused as there, also if they became so below; direct I/O is
- * refused where there is none; flags changed later count from the next operation on.
+ * the filesystem below; append-only and immutable files are refused as there, also if they became so below; direct I/O
+ * is refused where there is none; flags changed later count from the next operation on.
  *
  * Bugs of the C code guarded here: B11 (direct I/O set where there is none), B13 (append-only and immutable of the
  * backing inode ignored).

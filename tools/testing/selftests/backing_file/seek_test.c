@@ -29,8 +29,9 @@ static void make_sparse(struct __test_metadata *const _metadata, int at, const c
 TEST_F(seek, every_way)
 {
 	static const off_t offsets[] = {
-		0, 1, -1, 4095, BLOCK - 1, BLOCK, BLOCK + 1, 3 * BLOCK, 3 * BLOCK - 1, 4 * BLOCK + 7, 5 * BLOCK, 6 * BLOCK,
-		8 * BLOCK, 8 * BLOCK + 99, 8 * BLOCK + 100, 8 * BLOCK + 101, 1LL << 40, INT64_MAX, INT64_MIN, -8 * BLOCK,
+		0, 1, -1, 4095, BLOCK - 1, BLOCK, BLOCK + 1, 3 * BLOCK, 3 * BLOCK - 1, 4 * BLOCK + 7, 5 * BLOCK,
+		6 * BLOCK, 8 * BLOCK, 8 * BLOCK + 99, 8 * BLOCK + 100, 8 * BLOCK + 101, 1LL << 40, INT64_MAX, INT64_MIN,
+		-8 * BLOCK,
 	};
 	static const int ways[] = { SEEK_SET, SEEK_CUR, SEEK_END, SEEK_DATA, SEEK_HOLE, 5, -1 };
 	int fd[2], w;

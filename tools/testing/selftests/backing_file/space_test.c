@@ -51,7 +51,8 @@ TEST_F(space, every_mode)
 		off_t at, len;
 	} ranges[] = {
 		{ 0, BLOCK }, { BLOCK, 2 * BLOCK }, { 100, 1000 }, { SIZE - BLOCK, 3 * BLOCK }, { SIZE, BLOCK },
-		{ 2 * SIZE, 100 }, { 0, SIZE }, { 0, 0 }, { -1, 10 }, { 0, -1 }, { INT64_MAX, 1 }, { INT64_MAX - 10, 100 },
+		{ 2 * SIZE, 100 }, { 0, SIZE }, { 0, 0 }, { -1, 10 }, { 0, -1 }, { INT64_MAX, 1 },
+		{ INT64_MAX - 10, 100 },
 	};
 	int at[2] = { self->plain, self->dir }, fd[2], w;
 	size_t i, j;
@@ -67,7 +68,8 @@ TEST_F(space, every_mode)
 				ret[w] = errno_of(fallocate(fd[w], modes[i].mode, ranges[j].at, ranges[j].len));
 				ASSERT_EQ(0, fstat(fd[w], &st[w]));
 			}
-			EXPECT_EQ(ret[0], ret[1]) TH_LOG("%s %ld+%ld", modes[i].name, (long)ranges[j].at, (long)ranges[j].len);
+			EXPECT_EQ(ret[0], ret[1])
+				TH_LOG("%s %ld+%ld", modes[i].name, (long)ranges[j].at, (long)ranges[j].len);
 			EXPECT_EQ(st[0].st_size, st[1].st_size) TH_LOG("%s: size", modes[i].name);
 			EXPECT_EQ(st[1].st_size, size_of(self->under, "f")) TH_LOG("%s: size below", modes[i].name);
 			EXPECT_TRUE(same_content(fd[0], fd[1]))
@@ -223,13 +225,14 @@ TEST_F(space, set_id_bits)
 
 TEST_F(space, times_at_once)
 {
+	struct timespec old[2] = { { .tv_sec = 1000 }, { .tv_sec = 1000 } };
 	struct stat before, after, below;
 	int fd, how;
 
 	for (how = 0; how < 4; how++) {
 		make_file(_metadata, self->dir, "f", SIZE, 1);
 		fd = must_open(self->dir, "f", O_RDWR);
-		ASSERT_EQ(0, futimens(fd, (struct timespec[2]){ { .tv_sec = 1000 }, { .tv_sec = 1000 } }));
+		ASSERT_EQ(0, futimens(fd, old));
 		ASSERT_EQ(0, fstat(fd, &before));
 		ASSERT_EQ(0, change(fd, how));
 		ASSERT_EQ(0, fstat(fd, &after));
