@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Promises of file attributes (chattr, FS_IOC_GETFLAGS, FS_IOC_FSGETXATTR) and of other ioctls: attributes are those of
- * the backing file, and count at once; of other ioctls nothing reaches the backing file.
+ * the backing file, and count at once; of other ioctls nothing reaches the backing file (FIEMAP is in semantics_test).
  */
-#include <linux/fiemap.h>
 #include <sys/ioctl.h>
 #include <termios.h>
 #include "kselftest_harness.h"
@@ -125,7 +124,6 @@ TEST_F(fileattr, permission)
 /* Commands of the backing filesystem do not get there with the mounter's credentials. */
 TEST_F(fileattr, other_ioctls)
 {
-	struct fiemap map = { .fm_length = 1000 };
 	struct fstrim_range trim = { .len = -1 };
 	int fd, n = -1;
 	struct termios t;
@@ -138,7 +136,6 @@ TEST_F(fileattr, other_ioctls)
 	EXPECT_EQ(-ENOTTY, errno_of(ioctl(fd, 0xdeadbeef, 0)));
 	if (variant->layers == DIRECT)
 		return;
-	EXPECT_EQ(-EOPNOTSUPP, errno_of(ioctl(fd, FS_IOC_FIEMAP, &map)));
 	EXPECT_EQ(-ENOTTY, errno_of(ioctl(fd, FITRIM, &trim)));
 	EXPECT_EQ(-ENOTTY, errno_of(ioctl(fd, FS_IOC_GETVERSION, &n)));
 	EXPECT_EQ(-EOPNOTSUPP, errno_of(ioctl(fd, FIFREEZE, 0))) TH_LOG("a stacked file system cannot be frozen");
