@@ -1,0 +1,460 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Promise: whatever the kernel cannot get memory for, and whatever copy from or to user space fails, an operation of
+ * passfs either works or says so with an errno that it may return; the mount works on; the files below are as they
+ * were, or as the operation makes them; nothing keeps the modules.
+ *
+ * For each operation the first place where a fault can happen fails, then the second, and so on until the operation has
+ * no place left. What leaked is found by kmemleak when all is over, by whoever runs this. BF_SITES=ours: only places
+ * that code of passfs and backing_file leads to; BF_LAYERS=2: passfs on passfs.
+ *
+ * What fails has made and removed no name; "half done" counts the exceptions.
+ */
+#include <sys/mman.h>
+#include <sys/sysmacros.h>
+#include "kselftest_harness.h"
+#include "place.h"
+#undef fill
+#include "fail_nth.h"
+#include "sweep.h"
+
+#define MAX_SITES 3000
+
+FIXTURE(sweep) {
+	struct place place;
+	struct attempt attempt;
+	int layers;
+	long used[2];
+};
+
+FIXTURE_VARIANT(sweep) {
+	const char *name;
+	const struct operation *op;
+};
+
+static const char *const modules[2] = { "passfs", "backing_file" };
+
+static long users(const char *module)
+{
+	char path[64], text[32] = "";
+	int fd;
+
+	snprintf(path, sizeof(path), "/sys/module/%s/refcnt", module);
+	fd = must(open(path, O_RDONLY));
+	must(read(fd, text, sizeof(text) - 1));
+	close(fd);
+	return atol(text);
+}
+
+/* The last references of what is gone may be put by work items. */
+static bool users_become(const char *module, long count)
+{
+	int i;
+
+	for (i = 0; i < 200 && users(module) != count; i++)
+		usleep(50000);
+	return users(module) == count;
+}
+
+FIXTURE_SETUP(sweep)
+{
+	struct attempt *a = &self->attempt;
+	int i;
+
+	self->layers = atoi(getenv("BF_LAYERS") ?: "1");
+	faults_init();
+	place_setup(_metadata, &self->place, self->layers);
+	for (i = 0; i < 2; i++)
+		self->used[i] = users(modules[i]);
+	snprintf(a->mnt, sizeof(a->mnt), "/tmp/sweep.%d", getpid());
+	must(mkdir(a->mnt, 0755));
+	a->buf = mmap(NULL, BUF_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	ASSERT_NE(MAP_FAILED, a->buf);
+	/* No fault of ours is to be injected into a page fault of the program itself. */
+	ASSERT_EQ(0, mlockall(MCL_CURRENT));
+}
+
+FIXTURE_TEARDOWN(sweep)
+{
+	rmdir(self->attempt.mnt);
+	place_teardown(&self->place, self->layers);
+}
+
+/* --- one attempt ------------------------------------------------------------------ */
+
+static void make_one(struct attempt *a, const char *name, int seed)
+{
+	int fd = must(openat(a->under, name, O_WRONLY | O_CREAT | O_EXCL, 0644));
+
+	fill_with(a->buf, SIZE, 0, seed);
+	must(write(fd, a->buf, SIZE) == SIZE ? 0 : -1);
+	close(fd);
+}
+
+static void begin(struct place *p, struct attempt *a, const struct operation *op, int number)
+{
+	const char *const names[] = { "f", "dir", "sym" };
+	char name[16];
+	struct stat st;
+	int i;
+
+	snprintf(name, sizeof(name), "%d", number);
+	snprintf(a->path, sizeof(a->path), "%.2000s/%s", p->path, name);
+	snprintf(a->under_path, sizeof(a->under_path), "%.2000s/%s", p->under_path, name);
+	must(mkdirat(p->under, name, 0755));
+	a->under = must(openat(p->under, name, O_RDONLY | O_DIRECTORY));
+	make_one(a, "f", OLD);
+	if (op->needs_g)
+		make_one(a, "g", NEW);
+	must(mkdirat(a->under, "dir", 0755));
+	must(symlinkat("f", a->under, "sym"));
+	a->dir = must(openat(p->dir, name, O_RDONLY | O_DIRECTORY));
+	for (i = 0; i < ARRAY_SIZE(names); i++)
+		must(fstatat(a->dir, names[i], &st, AT_SYMLINK_NOFOLLOW));
+	a->fd = -1;
+	a->fd2 = -1;
+	a->pipe[0] = -1;
+	a->pipe[1] = -1;
+	a->group = -1;
+	a->has_ring = false;
+	a->map = NULL;
+	a->aio = 0;
+}
+
+static void put(int fd)
+{
+	if (fd >= 0)
+		close(fd);
+}
+
+static void end(struct place *p, struct attempt *a, int number)
+{
+	static const char *const made[] = { "f", "g", "sym", "dir", "new", "cold" };
+	char name[16];
+	int i;
+
+	put(a->fd);
+	put(a->fd2);
+	put(a->pipe[0]);
+	put(a->pipe[1]);
+	if (a->map)
+		must(munmap(a->map, LEN));
+	if (a->has_ring)
+		io_uring_queue_exit(&a->ring);
+	close(a->dir);
+	snprintf(name, sizeof(name), "%d", number);
+	for (i = 0; i < ARRAY_SIZE(made); i++)
+		unlinkat(a->under, made[i], strcmp(made[i], "dir") ? 0 : AT_REMOVEDIR);
+	close(a->under);
+	if (unlinkat(p->under, name, AT_REMOVEDIR))
+		remove_tree(p->under, name);
+}
+
+/* --- what holds after any operation ------------------------------------------------ */
+
+static bool there(int at, const char *name)
+{
+	struct stat st;
+
+	return !fstatat(at, name, &st, AT_SYMLINK_NOFOLLOW);
+}
+
+/* Every name is the same file, with the same attributes, through the stack and below. */
+static const char *names_agree(struct attempt *a, const struct operation *op)
+{
+	const char *const names[] = {
+		"f", "dir", "sym", "cold", ".", op->makes ?: "nothing", op->removes ?: "nothing",
+	};
+	static char why[128];
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(names); i++) {
+		struct stat here = {}, below = {};
+		int x = fstatat(a->dir, names[i], &here, AT_SYMLINK_NOFOLLOW) ? errno : 0;
+		int y = fstatat(a->under, names[i], &below, AT_SYMLINK_NOFOLLOW) ? errno : 0;
+
+		if (x == y && (x || (here.st_ino == below.st_ino && here.st_mode == below.st_mode &&
+				     here.st_nlink == below.st_nlink && here.st_uid == below.st_uid &&
+				     here.st_gid == below.st_gid && here.st_size == below.st_size &&
+				     here.st_mtim.tv_sec == below.st_mtim.tv_sec &&
+				     here.st_mtim.tv_nsec == below.st_mtim.tv_nsec)))
+			continue;
+		snprintf(why, sizeof(why), "%s is another file below (errno %d, %d)", names[i], x, y);
+		return why;
+	}
+	return NULL;
+}
+
+/* Byte @at of f, as it was or as the operation makes it; @sure: it was counted as new. */
+static bool byte_is_right(const struct operation *op, off_t at, unsigned char found, bool sure)
+{
+	bool within = at >= op->pos && at < op->pos + op->len;
+	unsigned char new = op->zeroes ? 0 : byte(at, NEW);
+
+	if (!within)
+		return found == (at < (off_t)SIZE ? byte(at, OLD) : 0);
+	return found == new || (!sure && found == (at < (off_t)SIZE ? byte(at, OLD) : 0));
+}
+
+static const char *content_is_right(struct attempt *a, const struct operation *op, long ret)
+{
+	char *here = a->buf, *below = a->buf + BUF_SIZE / 2;
+	int fd = openat(a->dir, "f", O_RDONLY), under = must(openat(a->under, "f", O_RDONLY));
+	ssize_t size = fd < 0 ? -1 : read(fd, here, BUF_SIZE / 2);
+	off_t i, done;
+	bool grows = op->resizes && op->size > (off_t)SIZE;
+
+	if (size != must(read(under, below, BUF_SIZE / 2)))
+		return "f has another size below";
+	close(fd);
+	close(under);
+	if (memcmp(here, below, size))
+		return "f has another content below";
+	if (ret >= 0 && op->resizes && size != (op->counts ? op->pos + ret : op->size))
+		return "f has not the size that the operation said";
+	if (size != (off_t)SIZE && !(op->resizes && size == op->size) &&
+	    !(grows && size > (off_t)SIZE && size < op->size))
+		return "f has a wrong size";
+	done = op->counts ? (ret > 0 ? ret : 0) : ret >= 0 ? op->len : 0;
+	for (i = 0; i < size; i++)
+		if (!byte_is_right(op, i, here[i], i >= op->pos && i < op->pos + done))
+			return "f has wrong bytes";
+	return NULL;
+}
+
+/* The mount does its work. */
+static const char *works_on(struct attempt *a)
+{
+	char text[8] = "";
+	int fd = openat(a->dir, "probe", O_RDWR | O_CREAT | O_EXCL, 0644), under;
+
+	if (fd < 0 || write(fd, "probe", 5) != 5 || close(fd))
+		return "nothing can be made and written any more";
+	under = must(openat(a->under, "probe", O_RDONLY));
+	if (read(under, text, 8) != 5 || strcmp(text, "probe"))
+		return "what is written does not get below any more";
+	close(under);
+	return unlinkat(a->dir, "probe", 0) ? "nothing can be removed any more" : NULL;
+}
+
+static bool errno_is_right(const struct operation *op, long ret)
+{
+	int i;
+
+	for (i = 0; i < MAX_ERRNOS; i++)
+		if (op->errnos[i] && ret == -op->errnos[i])
+			return true;
+	return ret == -ENOMEM || ret == -EFAULT;
+}
+
+static const char *result_is_right(const struct operation *op, long ret, bool injected)
+{
+	if (injected)
+		return ret >= 0 || ret == op->ret || errno_is_right(op, ret) ? NULL : "not an errno it may return";
+	return ret == op->ret || (op->ret >= 0 && ret > op->ret) ? NULL : "it failed without a fault";
+}
+
+static const char *names_are_right(struct attempt *a, const struct operation *op, long ret, unsigned int *half_done)
+{
+	bool made = op->makes && there(a->under, op->makes), left = op->removes && there(a->under, op->removes);
+
+	if (ret >= 0 && op->makes && !made)
+		return "it made nothing and said it did";
+	if (ret >= 0 && op->removes && left)
+		return "it removed nothing and said it did";
+	if (op->makes && op->removes && made == left)
+		return "it renamed to both or none";
+	if (ret >= 0 || (!made && (!op->removes || left)))
+		return NULL;
+	++*half_done;
+	return op->in_two_steps ? NULL : "it failed, and had been done all the same";
+}
+
+static const char *all_is_right(struct attempt *a, const struct operation *op, long ret, bool injected,
+				unsigned int *half_done)
+{
+	const char *wrong = result_is_right(op, ret, injected);
+
+	wrong = wrong ?: op->check ? op->check(a, ret) : NULL;
+	wrong = wrong ?: names_are_right(a, op, ret, half_done);
+	wrong = wrong ?: names_agree(a, op);
+	wrong = wrong ?: content_is_right(a, op, ret);
+	return wrong ?: works_on(a);
+}
+
+/* --- the sweep ---------------------------------------------------------------------- */
+
+/* How many places an operation has. */
+static unsigned int count_sites(struct place *p, struct attempt *a, const struct operation *op, enum sites which,
+				int number)
+{
+	unsigned int missing;
+
+	faults_select(which);
+	begin(p, a, op, number);
+	if (op->prepare)
+		op->prepare(a);
+	faults_arm(MANY_SITES);
+	op->run(a);
+	faults_disarm(&missing);
+	if (op->settle)
+		op->settle(a);
+	if (op->check)
+		op->check(a, op->ret);
+	end(p, a, number);
+	return MANY_SITES - missing;
+}
+
+struct tally {
+	unsigned int injected, failed, half_done;
+	char errnos[64];
+};
+
+static void note(struct tally *t, long ret)
+{
+	const char *name;
+
+	t->injected++;
+	if (ret >= 0)
+		return;
+	t->failed++;
+	name = strerrorname_np(-ret) ?: "?";
+	if (!strstr(t->errnos, name) && strlen(t->errnos) + strlen(name) + 2 < sizeof(t->errnos)) {
+		strcat(t->errnos, t->errnos[0] ? " " : "");
+		strcat(t->errnos, name);
+	}
+}
+
+TEST_F_TIMEOUT(sweep, every_site, 600)
+{
+	bool ours = !strcmp(getenv("BF_SITES") ?: "all", "ours"), injected;
+	const struct operation *op = variant->op;
+	struct attempt *a = &self->attempt;
+	unsigned int all_sites, our_sites, missing, n, i;
+	struct tally tally = {};
+
+	all_sites = count_sites(&self->place, a, op, ALL_SITES, MAX_SITES);
+	our_sites = count_sites(&self->place, a, op, OUR_SITES, MAX_SITES + 1);
+	faults_select(ours ? OUR_SITES : ALL_SITES);
+	for (n = 1, injected = true; injected && n < MAX_SITES; n++) {
+		const char *wrong;
+		long ret;
+
+		begin(&self->place, a, op, n);
+		if (op->prepare)
+			op->prepare(a);
+		faults_arm(n);
+		ret = op->run(a);
+		injected = faults_disarm(&missing);
+		if (op->settle)
+			op->settle(a);
+		if (injected)
+			note(&tally, ret);
+		wrong = all_is_right(a, op, ret, injected, &tally.half_done);
+		EXPECT_EQ(NULL, wrong) {
+			TH_LOG("%s, fault at place %u, returned %ld: %s", variant->name, n, ret, wrong);
+		}
+		end(&self->place, a, n);
+	}
+	EXPECT_FALSE(injected);
+	faults_select(ALL_SITES);
+	for (i = 0; i < 2; i++) {
+		EXPECT_TRUE(users_become(modules[i], self->used[i])) {
+			TH_LOG("%s has %ld users, had %ld", modules[i], users(modules[i]), self->used[i]);
+		}
+	}
+	printf("# sweep-row %s %u %u %u %u %u %s\n", variant->name, all_sites, our_sites, tally.injected, tally.failed,
+	       tally.half_done, tally.errnos);
+}
+
+FIXTURE_VARIANT_ADD(sweep, open_read) { "open_read", &op_open_read };
+FIXTURE_VARIANT_ADD(sweep, open_write) { "open_write", &op_open_write };
+FIXTURE_VARIANT_ADD(sweep, open_direct) { "open_direct", &op_open_direct };
+FIXTURE_VARIANT_ADD(sweep, open_truncate) { "open_truncate", &op_open_truncate };
+FIXTURE_VARIANT_ADD(sweep, open_cold) { "open_cold", &op_open_cold };
+FIXTURE_VARIANT_ADD(sweep, open_dir) { "open_dir", &op_open_dir };
+FIXTURE_VARIANT_ADD(sweep, open_tmpfile) { "open_tmpfile", &op_open_tmpfile };
+FIXTURE_VARIANT_ADD(sweep, create) { "create", &op_create };
+FIXTURE_VARIANT_ADD(sweep, close_dirty) { "close_dirty", &op_close_dirty };
+FIXTURE_VARIANT_ADD(sweep, read_cached) { "read_cached", &op_read_cached };
+FIXTURE_VARIANT_ADD(sweep, read_cold) { "read_cold", &op_read_cold };
+FIXTURE_VARIANT_ADD(sweep, read_direct) { "read_direct", &op_read_direct };
+FIXTURE_VARIANT_ADD(sweep, setfl_and_read) { "setfl_and_read", &op_setfl_and_read };
+FIXTURE_VARIANT_ADD(sweep, write_buffered) { "write_buffered", &op_write_buffered };
+FIXTURE_VARIANT_ADD(sweep, write_direct) { "write_direct", &op_write_direct };
+FIXTURE_VARIANT_ADD(sweep, write_append) { "write_append", &op_write_append };
+FIXTURE_VARIANT_ADD(sweep, write_suid) { "write_suid", &op_write_suid };
+FIXTURE_VARIANT_ADD(sweep, aio_read) { "aio_read", &op_aio_read };
+FIXTURE_VARIANT_ADD(sweep, aio_read_direct) { "aio_read_direct", &op_aio_read_direct };
+FIXTURE_VARIANT_ADD(sweep, aio_write_direct) { "aio_write_direct", &op_aio_write_direct };
+FIXTURE_VARIANT_ADD(sweep, aio_first_write) { "aio_first_write", &op_aio_first_write };
+FIXTURE_VARIANT_ADD(sweep, uring_read) { "uring_read", &op_uring_read };
+FIXTURE_VARIANT_ADD(sweep, uring_read_direct) { "uring_read_direct", &op_uring_read_direct };
+FIXTURE_VARIANT_ADD(sweep, uring_write) { "uring_write", &op_uring_write };
+FIXTURE_VARIANT_ADD(sweep, uring_write_direct) { "uring_write_direct", &op_uring_write_direct };
+FIXTURE_VARIANT_ADD(sweep, splice_to_pipe) { "splice_to_pipe", &op_splice_to_pipe };
+FIXTURE_VARIANT_ADD(sweep, splice_from_pipe) { "splice_from_pipe", &op_splice_from_pipe };
+FIXTURE_VARIANT_ADD(sweep, sendfile_to_pipe) { "sendfile_to_pipe", &op_sendfile_to_pipe };
+FIXTURE_VARIANT_ADD(sweep, sendfile_to_file) { "sendfile_to_file", &op_sendfile_to_file };
+FIXTURE_VARIANT_ADD(sweep, mmap_shared) { "mmap_shared", &op_mmap_shared };
+FIXTURE_VARIANT_ADD(sweep, mmap_private) { "mmap_private", &op_mmap_private };
+FIXTURE_VARIANT_ADD(sweep, fault_read) { "fault_read", &op_fault_read };
+FIXTURE_VARIANT_ADD(sweep, fault_write) { "fault_write", &op_fault_write };
+FIXTURE_VARIANT_ADD(sweep, unmap) { "unmap", &op_unmap };
+FIXTURE_VARIANT_ADD(sweep, watched_read) { "watched_read", &op_watched_read };
+FIXTURE_VARIANT_ADD(sweep, watched_write) { "watched_write", &op_watched_write };
+FIXTURE_VARIANT_ADD(sweep, watched_splice) { "watched_splice", &op_watched_splice };
+FIXTURE_VARIANT_ADD(sweep, watched_mmap) { "watched_mmap", &op_watched_mmap };
+FIXTURE_VARIANT_ADD(sweep, watched_truncate) { "watched_truncate", &op_watched_truncate };
+FIXTURE_VARIANT_ADD(sweep, seek_data) { "seek_data", &op_seek_data };
+FIXTURE_VARIANT_ADD(sweep, seek_hole) { "seek_hole", &op_seek_hole };
+FIXTURE_VARIANT_ADD(sweep, sync_file) { "sync_file", &op_sync_file };
+FIXTURE_VARIANT_ADD(sweep, sync_data) { "sync_data", &op_sync_data };
+FIXTURE_VARIANT_ADD(sweep, sync_fs) { "sync_fs", &op_sync_fs };
+FIXTURE_VARIANT_ADD(sweep, allocate) { "allocate", &op_allocate };
+FIXTURE_VARIANT_ADD(sweep, punch_hole) { "punch_hole", &op_punch_hole };
+FIXTURE_VARIANT_ADD(sweep, truncate_fd) { "truncate_fd", &op_truncate_fd };
+FIXTURE_VARIANT_ADD(sweep, truncate_path) { "truncate_path", &op_truncate_path };
+FIXTURE_VARIANT_ADD(sweep, extend) { "extend", &op_extend };
+FIXTURE_VARIANT_ADD(sweep, advise) { "advise", &op_advise };
+FIXTURE_VARIANT_ADD(sweep, read_ahead) { "read_ahead", &op_read_ahead };
+FIXTURE_VARIANT_ADD(sweep, copy_range) { "copy_range", &op_copy_range };
+FIXTURE_VARIANT_ADD(sweep, clone_range) { "clone_range", &op_clone_range };
+FIXTURE_VARIANT_ADD(sweep, dedupe_range) { "dedupe_range", &op_dedupe_range };
+FIXTURE_VARIANT_ADD(sweep, lookup) { "lookup", &op_lookup };
+FIXTURE_VARIANT_ADD(sweep, lookup_nothing) { "lookup_nothing", &op_lookup_nothing };
+FIXTURE_VARIANT_ADD(sweep, stat_name) { "stat_name", &op_stat_name };
+FIXTURE_VARIANT_ADD(sweep, read_link) { "read_link", &op_read_link };
+FIXTURE_VARIANT_ADD(sweep, follow_link) { "follow_link", &op_follow_link };
+FIXTURE_VARIANT_ADD(sweep, stat_fs) { "stat_fs", &op_stat_fs };
+FIXTURE_VARIANT_ADD(sweep, check_access) { "check_access", &op_check_access };
+FIXTURE_VARIANT_ADD(sweep, read_dir) { "read_dir", &op_read_dir };
+FIXTURE_VARIANT_ADD(sweep, make_dir) { "make_dir", &op_make_dir };
+FIXTURE_VARIANT_ADD(sweep, make_symlink) { "make_symlink", &op_make_symlink };
+FIXTURE_VARIANT_ADD(sweep, make_fifo) { "make_fifo", &op_make_fifo };
+FIXTURE_VARIANT_ADD(sweep, make_device) { "make_device", &op_make_device };
+FIXTURE_VARIANT_ADD(sweep, make_link) { "make_link", &op_make_link };
+FIXTURE_VARIANT_ADD(sweep, remove_name) { "remove_name", &op_remove_name };
+FIXTURE_VARIANT_ADD(sweep, remove_last_name) { "remove_last_name", &op_remove_last_name };
+FIXTURE_VARIANT_ADD(sweep, remove_dir) { "remove_dir", &op_remove_dir };
+FIXTURE_VARIANT_ADD(sweep, rename_to_new) { "rename_to_new", &op_rename_to_new };
+FIXTURE_VARIANT_ADD(sweep, rename_over) { "rename_over", &op_rename_over };
+FIXTURE_VARIANT_ADD(sweep, rename_exchange) { "rename_exchange", &op_rename_exchange };
+FIXTURE_VARIANT_ADD(sweep, rename_across) { "rename_across", &op_rename_across };
+FIXTURE_VARIANT_ADD(sweep, change_mode) { "change_mode", &op_change_mode };
+FIXTURE_VARIANT_ADD(sweep, change_owner) { "change_owner", &op_change_owner };
+FIXTURE_VARIANT_ADD(sweep, change_times) { "change_times", &op_change_times };
+FIXTURE_VARIANT_ADD(sweep, set_xattr) { "set_xattr", &op_set_xattr };
+FIXTURE_VARIANT_ADD(sweep, get_xattr) { "get_xattr", &op_get_xattr };
+FIXTURE_VARIANT_ADD(sweep, list_xattr) { "list_xattr", &op_list_xattr };
+FIXTURE_VARIANT_ADD(sweep, remove_xattr) { "remove_xattr", &op_remove_xattr };
+FIXTURE_VARIANT_ADD(sweep, set_acl) { "set_acl", &op_set_acl };
+FIXTURE_VARIANT_ADD(sweep, get_acl) { "get_acl", &op_get_acl };
+FIXTURE_VARIANT_ADD(sweep, get_flags) { "get_flags", &op_get_flags };
+FIXTURE_VARIANT_ADD(sweep, set_flags) { "set_flags", &op_set_flags };
+FIXTURE_VARIANT_ADD(sweep, mount_fs) { "mount_fs", &op_mount_fs };
+FIXTURE_VARIANT_ADD(sweep, remount) { "remount", &op_remount };
+FIXTURE_VARIANT_ADD(sweep, unmount) { "unmount", &op_unmount };
+FIXTURE_VARIANT_ADD(sweep, mount_steps) { "mount_steps", &op_mount_steps };
+
+TEST_HARNESS_MAIN
