@@ -145,22 +145,26 @@ static int submit(aio_context_t ctx, int fd, int op, char *buf)
 	return syscall(SYS_io_submit, ctx, MANY, list);
 }
 
-static void finish(struct __test_metadata *const _metadata, aio_context_t ctx)
+static void finish(struct __test_metadata *const _metadata, aio_context_t ctx, int done)
 {
 	struct io_event events[MANY];
 	int i;
 
-	ASSERT_EQ(MANY, syscall(SYS_io_getevents, ctx, MANY, MANY, events, NULL));
-	for (i = 0; i < MANY; i++) {
+	ASSERT_EQ(MANY - done, syscall(SYS_io_getevents, ctx, MANY - done, MANY, events, NULL));
+	for (i = 0; i < MANY - done; i++) {
 		EXPECT_EQ(BLOCK, events[i].res);
 	}
 }
 
-static int none_yet(aio_context_t ctx)
+/* How many are done already: a file system may have some of it in memory, but not all. */
+static int done_already(struct __test_metadata *const _metadata, aio_context_t ctx)
 {
 	struct io_event events[MANY];
+	int n = syscall(SYS_io_getevents, ctx, 0, MANY, events, &(struct timespec){ .tv_nsec = 100000000 });
 
-	return syscall(SYS_io_getevents, ctx, 0, MANY, events, &(struct timespec){ .tv_nsec = 100000000 });
+	EXPECT_LE(0, n);
+	EXPECT_GT(MANY, n);
+	return n;
 }
 
 static void busy(struct __test_metadata *const _metadata, const char *at)
@@ -188,14 +192,15 @@ static bool goes(const char *at)
 TEST_F_TIMEOUT(inflight, reads, 90)
 {
 	char *want = malloc(MANY * BLOCK);
+	int done;
 
 	hold(_metadata, self->name);
 	ASSERT_EQ(MANY, submit(self->ctx, self->fd, IOCB_CMD_PREAD, self->buf));
-	EXPECT_EQ(0, none_yet(self->ctx));
+	done = done_already(_metadata, self->ctx);
 	ASSERT_EQ(0, close(self->fd));
 	busy(_metadata, top());
 	let_go(_metadata, self->name);
-	finish(_metadata, self->ctx);
+	finish(_metadata, self->ctx, done);
 	fill(want, MANY * BLOCK, 0, 1);
 	EXPECT_EQ(0, memcmp(want, self->buf, MANY * BLOCK));
 	EXPECT_TRUE(goes(top())) TH_LOG("%m: what has completed keeps nothing");
@@ -204,14 +209,16 @@ TEST_F_TIMEOUT(inflight, reads, 90)
 
 TEST_F_TIMEOUT(inflight, writes, 90)
 {
+	int done;
+
 	fill(self->buf, MANY * BLOCK, 0, 2);
 	hold(_metadata, self->name);
 	ASSERT_EQ(MANY, submit(self->ctx, self->fd, IOCB_CMD_PWRITE, self->buf));
-	EXPECT_EQ(0, none_yet(self->ctx));
+	done = done_already(_metadata, self->ctx);
 	ASSERT_EQ(0, close(self->fd));
 	busy(_metadata, top());
 	let_go(_metadata, self->name);
-	finish(_metadata, self->ctx);
+	finish(_metadata, self->ctx, done);
 	EXPECT_EQ(-1, name_differs(AT_FDCWD, self->path, MANY * BLOCK, 2));
 	EXPECT_TRUE(goes(top())) TH_LOG("%m");
 }
@@ -220,7 +227,7 @@ TEST_F_TIMEOUT(inflight, writes, 90)
 TEST_F_TIMEOUT(inflight, detached, 90)
 {
 	char below[100];
-	int i;
+	int i, done;
 
 	fill(self->buf, MANY * BLOCK, 0, 2);
 	hold(_metadata, self->name);
@@ -228,10 +235,10 @@ TEST_F_TIMEOUT(inflight, detached, 90)
 	ASSERT_EQ(0, close(self->fd));
 	for (i = variant->layers; i--; )
 		ASSERT_EQ(0, umount2(self->at[i], MNT_DETACH));
-	EXPECT_EQ(0, none_yet(self->ctx));
+	done = done_already(_metadata, self->ctx);
 	EXPECT_LE(self->used + variant->layers, users());
 	let_go(_metadata, self->name);
-	finish(_metadata, self->ctx);
+	finish(_metadata, self->ctx, done);
 	EXPECT_TRUE(becomes(users, self->used)) TH_LOG("%ld users, %ld before", users(), self->used);
 	snprintf(below, sizeof(below), "%s/low/f", self->root);
 	EXPECT_EQ(-1, name_differs(AT_FDCWD, below, MANY * BLOCK, 2));
