@@ -89,7 +89,6 @@ TEST_F(lease_lock, posix_wait)
 		_exit(0);
 	}
 	ASSERT_EQ(1, read(ready[0], &c, 1));
-	alarm(20);
 	ASSERT_EQ(0, lock(fd, F_SETLKW, F_WRLCK, 0, 0));
 	ASSERT_EQ(1, pread(fd, &c, 1, 0));
 	EXPECT_EQ('d', c) TH_LOG("it waited for the other to end");
@@ -178,7 +177,6 @@ TEST_F(lease_lock, read_lease)
 		EXPECT_EQ(0, waitpid(pid, &status, WNOHANG)) TH_LOG("it waits");
 	}
 	ASSERT_EQ(0, fcntl(fd, F_SETLEASE, F_UNLCK));
-	alarm(20);
 	ASSERT_EQ(pid, waitpid(pid, &status, 0));
 	EXPECT_EQ(0, status);
 	EXPECT_EQ(F_UNLCK, fcntl(fd, F_GETLEASE));

@@ -47,7 +47,7 @@ freeze() {
 	fi
 	fsfreeze -f "$root" &
 	pid=$!
-	for ((i = 0; i < 300; i++)); do
+	for ((i = 0; i < 3000; i++)); do
 		if ! kill -0 $pid 2>/dev/null; then
 			wait $pid && fsfreeze -u "$root"
 			return
