@@ -244,9 +244,9 @@ FIXTURE_VARIANT_ADD(lifetime, after) { .when = AFTER };
 FIXTURE_SETUP(lifetime) { world_setup(_metadata, &self->w); }
 FIXTURE_TEARDOWN(lifetime) { world_teardown(_metadata, &self->w); }
 
-#define ROUNDS 20
-/* The file has room for so many blocks. */
-#define BLOCKS 16
+#define ROUNDS 6
+/* The file has room for more. */
+#define BLOCKS 6
 
 TEST_F(lifetime, aio_write)
 {

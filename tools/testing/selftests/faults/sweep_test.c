@@ -325,7 +325,7 @@ static void note(struct tally *t, long ret)
 	}
 }
 
-TEST_F_TIMEOUT(sweep, every_site, 600)
+TEST_F(sweep, every_site)
 {
 	bool ours = !strcmp(getenv("BF_SITES") ?: "all", "ours"), injected;
 	const struct operation *op = variant->op;
