@@ -27,6 +27,8 @@
 //! and under the user inode's lock, a storage manager that reacts to an event on the backing file
 //! must fill it through the backing path, not through the stack.
 //!
+//! Filesystems in C have the same operations in `include/linux/rust_backing_file.h`.
+//!
 //! C header: `include/linux/backing-file.h`. The module that holds this crate needs
 //! `CONFIG_FS_STACK`, which overlayfs, FUSE passthrough or ecryptfs select.
 
