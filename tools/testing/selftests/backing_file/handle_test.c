@@ -37,6 +37,17 @@ static int open_handle(int mount, struct handle *h, int flags)
 	return syscall(SYS_open_by_handle_at, mount, h, flags);
 }
 
+/* 0 if it can be opened, or the error. */
+static long try_handle(int mount, struct handle *h, int flags)
+{
+	long fd = errno_of(open_handle(mount, h, flags));
+
+	if (fd < 0)
+		return fd;
+	close(fd);
+	return 0;
+}
+
 /* Dentries and inodes that nobody uses go, on every filesystem. */
 static void forget(struct __test_metadata *const _metadata)
 {
@@ -222,14 +233,14 @@ TEST_F(handle, errors)
 		EXPECT_EQ(good.bytes, h.bytes) TH_LOG("it says how much room is needed");
 		h = good;
 		memset(h.fid, 0xff, h.bytes);
-		ret[w][1] = errno_of(open_handle(at[w], &h, O_RDONLY));
+		ret[w][1] = try_handle(at[w], &h, O_RDONLY);
 		h = good;
 		h.bytes = 3;
-		ret[w][2] = errno_of(open_handle(at[w], &h, O_RDONLY));
+		ret[w][2] = try_handle(at[w], &h, O_RDONLY);
 		h = good;
 		h.type = 0x77;
-		ret[w][3] = errno_of(open_handle(at[w], &h, O_RDONLY));
-		ret[w][4] = errno_of(open_handle(at[w], &good, O_RDONLY | O_DIRECTORY));
+		ret[w][3] = try_handle(at[w], &h, O_RDONLY);
+		ret[w][4] = try_handle(at[w], &good, O_RDONLY | O_DIRECTORY);
 		ret[w][5] = as_user(NOBODY, open_handle(at[w], &good, O_RDONLY));
 		ret[w][6] = errno_of(handle_of(at[w], "missing", &h, 0));
 	}
@@ -253,7 +264,7 @@ TEST_F(handle, kinds)
 	ASSERT_EQ(0, handle_of(self->dir, "g", &again, AT_HANDLE_FID));
 	EXPECT_EQ(0, memcmp(&h, &again, sizeof(h)));
 	ret = errno_of(handle_of(self->dir, "f", &h, AT_HANDLE_CONNECTABLE));
-	EXPECT_EQ(variant->layers == DIRECT ? 0 : -EOPNOTSUPP, ret);
+	EXPECT_EQ(variant->layers == DIRECT && !fs_is("tmpfs") ? 0 : -EOPNOTSUPP, ret);
 }
 
 /* The same nameless files, found by several tasks at once while the caches are dropped. */
