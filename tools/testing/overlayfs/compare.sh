@@ -43,8 +43,7 @@ compare() {
 
 cp -r /run/bf/selftests /tmp/
 for program in /tmp/selftests/*_test; do
-	# shellcheck disable=SC2086 # a list of options
-	compare "$program" "$program" ${BF_VARIANTS-}
+	compare "$program" "$program" -v stack
 done
 for program in /run/bf/kernel/*; do
 	compare "$program" "/run/bf/kernel-rust/${program##*/}"
