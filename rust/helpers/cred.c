@@ -5,16 +5,6 @@
 #include <linux/fs.h>
 #include <linux/user_namespace.h>
 
-const struct cred *bf_helper_override_creds(const struct cred *cred)
-{
-	return override_creds(cred);
-}
-
-void bf_helper_revert_creds(const struct cred *cred)
-{
-	revert_creds(cred);
-}
-
 kuid_t bf_helper_mapped_fsuid_of(struct mnt_idmap *idmap, const struct inode *dir)
 {
 	return mapped_fsuid(idmap, i_user_ns(dir));

@@ -32,6 +32,7 @@ pub enum FileType {
 }
 
 impl FileType {
+    #[inline]
     pub(crate) fn of_mode(mode: bindings::umode_t) -> Self {
         match u32::from(mode) & bindings::S_IFMT {
             bindings::S_IFREG => Self::Regular,
@@ -83,11 +84,15 @@ impl Stat {
 
     /// Makes attributes of a backing file those of the stacked `inode`: reported with the
     /// stacking filesystem's device number and with the owner seen through `idmap`.
+    #[inline]
     pub fn restack(&mut self, inode: &Inode, idmap: &Idmap) {
         let stat = self.as_ptr();
         // SAFETY: `stat` is exclusive, the others are valid.
         unsafe {
             (*stat).dev = (*(*inode.as_ptr()).i_sb).s_dev;
+            if idmap.is_nop() {
+                return;
+            }
             (*stat).uid = bindings::map_kuid(idmap.as_ptr(), inode.as_ptr(), (*stat).uid);
             (*stat).gid = bindings::map_kgid(idmap.as_ptr(), inode.as_ptr(), (*stat).gid);
         }

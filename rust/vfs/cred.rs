@@ -16,10 +16,7 @@ use kernel::{
     error::to_result,
     prelude::*,
     sync::aref::ARef,
-    types::{
-        NotThreadSafe,
-        ScopeGuard, //
-    },
+    types::NotThreadSafe, //
 };
 
 /// Runs `f` with `cred` as the credentials of the current task and restores the task's own.
@@ -30,15 +27,18 @@ use kernel::{
 /// C: `scoped_with_creds()`.
 #[inline]
 pub fn with_creds<R>(cred: &Credential, f: impl FnOnce() -> R) -> R {
-    // SAFETY: `cred` is valid for the whole call, and the guard below restores the previous
-    // credentials before it returns; the kernel does not unwind.
-    let old = unsafe { bindings::override_creds(cred.as_ptr()) };
-    let _restore = ScopeGuard::new(|| {
-        // SAFETY: `old` was current when this scope began, and every inner scope has ended.
-        unsafe { bindings::revert_creds(old) };
-    });
-
-    f()
+    // SAFETY: The current task is valid for as long as it runs.
+    let slot = unsafe { &raw mut (*bindings::get_current()).cred };
+    // SAFETY: A task's subjective credentials are read and written by the task itself, which is
+    // here. `cred` is valid for the whole call, at whose end the old ones, whose reference the task
+    // kept, are back; the kernel does not unwind.
+    unsafe {
+        let old = slot.read_volatile();
+        slot.write_volatile(cred.as_ptr());
+        let result = f();
+        slot.write_volatile(old);
+        result
+    }
 }
 
 /// Credentials that are being prepared, and are still this task's alone.

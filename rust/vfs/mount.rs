@@ -79,8 +79,9 @@ impl Mount {
     /// C: `mnt_idmap()`.
     #[inline]
     pub fn idmap(&self) -> &Idmap {
-        // SAFETY: The mount holds a reference to its idmap for as long as it lives.
-        unsafe { Idmap::from_raw(bindings::mnt_idmap(self.as_ptr())) }
+        // SAFETY: The mount holds a reference to its idmap for as long as it lives. What is behind
+        // the pointer is read through it, so after it.
+        unsafe { Idmap::from_raw((&raw const (*self.as_ptr()).mnt_idmap).read_volatile()) }
     }
 
     /// Whether ids of this mount's users are other ones than those of its filesystem.
@@ -155,6 +156,12 @@ impl Idmap {
     pub(crate) unsafe fn from_raw<'a>(ptr: *mut bindings::mnt_idmap) -> &'a Self {
         // SAFETY: By the caller's promise; the type is a transparent wrapper.
         unsafe { &*ptr.cast() }
+    }
+
+    /// Whether it leaves all ids as they are. C: `nop_mnt_idmap`.
+    #[inline]
+    pub(crate) fn is_nop(&self) -> bool {
+        core::ptr::eq(self.as_ptr(), &raw const bindings::nop_mnt_idmap)
     }
 
     /// The C object.
