@@ -21,7 +21,7 @@ use crate::{
 use gate::Gate;
 use kernel::{
     cred::Credential,
-    error::to_result,
+    ffi::c_int,
     mm::virt::{
         self,
         VmaNew, //
@@ -30,6 +30,7 @@ use kernel::{
 };
 use vfs::{
     bindings,
+    to_result,
     with_creds, //
 };
 
@@ -73,6 +74,9 @@ impl MapPolicy {
         Self::NAMES[self as usize].0
     }
 }
+
+/// `f_op->mmap`
+type MapMethod = unsafe extern "C" fn(*mut bindings::file, *mut bindings::vm_area_struct) -> c_int;
 
 impl BackingFile {
     /// Whether somebody watched this file for permission events with content when it was opened.
@@ -145,10 +149,7 @@ impl BackingFile {
         vma: &VmaNew,
         policy: MapPolicy,
     ) -> Result {
-        // SAFETY: The file is valid.
-        if !unsafe { bindings::can_mmap_file(self.as_ptr()) } {
-            return Err(ENODEV);
-        }
+        let map = self.map_method().ok_or(ENODEV)?;
         // The caller's check of append mode asked the user inode.
         if vma.flags() & virt::flags::SHARED != 0 && self.inode().is_append_only() {
             return Err(EACCES);
@@ -167,7 +168,7 @@ impl BackingFile {
                 bindings::security_mmap_backing_file(vma.as_ptr(), self.as_ptr(), user.as_ptr())
             })?;
             // SAFETY: As above, and the security modules agreed.
-            to_result(unsafe { bindings::vfs_mmap(self.as_ptr(), vma.as_ptr()) })
+            to_result(unsafe { map(self.as_ptr(), vma.as_ptr()) })
         })?;
         if let Some(gate) = gate {
             gate.close(vma);
@@ -178,7 +179,22 @@ impl BackingFile {
         Ok(())
     }
 
+    /// How the file is mapped, if it can be: by a method of its own for what is being set up, or one
+    /// for what will be, that the VFS knows how to call for the former.
+    ///
+    /// C: `can_mmap_file()` and `vfs_mmap()`.
+    #[inline]
+    fn map_method(&self) -> Option<MapMethod> {
+        let operations = self.operations();
+        if operations.mmap_prepare.is_some() {
+            Some(bindings::compat_vma_mmap)
+        } else {
+            operations.mmap
+        }
+    }
+
     /// The gate that a mapping under `policy` needs, if it needs one.
+    #[inline]
     fn gate(&self, cred: &Credential, policy: MapPolicy) -> Result<Option<Gate>> {
         if !self.has_pre_content_watch() {
             return Ok(None);

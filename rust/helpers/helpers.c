@@ -10,6 +10,5 @@
 #include "cred.c"
 #include "dcache.c"
 #include "fs.c"
-#include "mm.c"
 #include "mount.c"
 #include "posix_acl.c"

@@ -17,6 +17,7 @@ use crate::{
         Idmap,
         Mount, //
     },
+    to_result, //
 };
 use core::{
     marker::PhantomData,
@@ -24,7 +25,6 @@ use core::{
     ops::Deref, //
 };
 use kernel::{
-    error::to_result,
     fs::file::Offset,
     prelude::*, //
 };
@@ -117,6 +117,7 @@ impl Path {
     /// # Errors
     ///
     /// `ENOENT` if the dentry has no inode, or what the filesystem returns.
+    #[inline]
     pub fn getattr(&self, stat: &mut Stat, mask: u32, flags: u32) -> Result {
         self.inode().ok_or(ENOENT)?;
         // SAFETY: The path is valid and has an inode; `stat` is writable.

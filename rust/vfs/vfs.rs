@@ -88,5 +88,19 @@ pub use self::{
     },
 };
 
+use kernel::{
+    ffi::c_int,
+    prelude::*, //
+};
+
+/// As [`kernel::error::to_result`], but the usual case costs no call.
+#[inline]
+pub fn to_result(err: c_int) -> Result {
+    if err == 0 {
+        return Ok(());
+    }
+    kernel::error::to_result(err)
+}
+
 /// The default parameter of [`Inode`], [`Dentry`] and [`SuperBlock`]: of any filesystem.
 pub struct AnyFs(());
