@@ -5,21 +5,6 @@
 #include <linux/rcupdate.h>
 #include <linux/statfs.h>
 
-void bf_helper_inode_lock(struct inode *inode)
-{
-	inode_lock(inode);
-}
-
-int bf_helper_inode_trylock(struct inode *inode)
-{
-	return inode_trylock(inode);
-}
-
-void bf_helper_inode_unlock(struct inode *inode)
-{
-	inode_unlock(inode);
-}
-
 loff_t bf_helper_i_size_read(const struct inode *inode)
 {
 	return i_size_read(inode);

@@ -151,13 +151,20 @@ impl Inode {
             && !unsafe { bindings::inode_group_is_current(idmap.as_ptr(), self.as_ptr()) }
     }
 
+    /// The lock of the inode.
+    #[inline]
+    fn rwsem(&self) -> *mut bindings::rw_semaphore {
+        // SAFETY: The inode is valid.
+        unsafe { &raw mut (*self.as_ptr()).i_rwsem }
+    }
+
     /// Locks the inode exclusively. May sleep.
     ///
     /// C: `inode_lock()`.
     #[inline]
     pub fn lock(&self) -> InodeGuard<'_> {
         // SAFETY: The inode is valid.
-        unsafe { bindings::inode_lock(self.as_ptr()) };
+        unsafe { bindings::down_write(self.rwsem()) };
         // INVARIANT: Just locked.
         InodeGuard {
             inode: self,
@@ -171,7 +178,7 @@ impl Inode {
     #[inline]
     pub fn try_lock(&self) -> Option<InodeGuard<'_>> {
         // SAFETY: The inode is valid.
-        if unsafe { bindings::inode_trylock(self.as_ptr()) } == 0 {
+        if unsafe { bindings::down_write_trylock(self.rwsem()) } == 0 {
             return None;
         }
         // INVARIANT: Just locked.
@@ -216,7 +223,7 @@ impl Inode {
     #[inline]
     pub fn refresh(&self, from: &Inode, idmap: &Idmap) {
         if !self.is_like(from) {
-            self.copy_attr(from, idmap);
+            self.do_copy_attr(from, idmap);
         }
     }
 
@@ -226,7 +233,15 @@ impl Inode {
     /// C: `ovl_copyattr()`.
     ///
     /// Does nothing to an inode that is not of a stacking filesystem: those attributes are not a copy.
+    #[inline]
     pub fn copy_attr(&self, from: &Inode, idmap: &Idmap) {
+        // Most often nothing changed: times are those of the clock's tick.
+        if !self.is_same(from) {
+            self.do_copy_attr(from, idmap);
+        }
+    }
+
+    fn do_copy_attr(&self, from: &Inode, idmap: &Idmap) {
         if !self.is_stacked() {
             return;
         }
@@ -418,7 +433,39 @@ impl Walked<Inode> {
                 && (*a).i_uid.val == (*b).i_uid.val
                 && (*a).i_gid.val == (*b).i_gid.val
                 && (*a).i_flags & COPIED_FLAGS == (*b).i_flags & COPIED_FLAGS
-                && self.size() == from.size()
+                && self.is_sized(from)
+        }
+    }
+
+    /// Whether the size is that of `from`.
+    #[inline]
+    fn is_sized(&self, from: &Walked<Inode>) -> bool {
+        if !cfg!(CONFIG_64BIT) {
+            return self.size() == from.size();
+        }
+        // Nothing is read because of the size, so it needs no order.
+        // SAFETY: Both are valid; a 64-bit machine reads a size at once.
+        unsafe {
+            (&raw const (*self.as_ptr()).i_size).read_volatile()
+                == (&raw const (*from.as_ptr()).i_size).read_volatile()
+        }
+    }
+
+    /// Whether all that [`Inode::copy_attr`] copies is that of `from`: times, blocks and links as well.
+    #[inline]
+    fn is_same(&self, from: &Walked<Inode>) -> bool {
+        let (a, b) = (self.as_ptr(), from.as_ptr());
+        // SAFETY: As in `is_like`.
+        unsafe {
+            self.is_like(from)
+                && (*a).i_mtime_nsec == (*b).i_mtime_nsec
+                && (*a).i_mtime_sec == (*b).i_mtime_sec
+                && (*a).i_ctime_nsec == (*b).i_ctime_nsec & !bindings::I_CTIME_QUERIED
+                && (*a).i_ctime_sec == (*b).i_ctime_sec
+                && (*a).i_atime_nsec == (*b).i_atime_nsec
+                && (*a).i_atime_sec == (*b).i_atime_sec
+                && (*a).i_blocks == (*b).i_blocks
+                && (*a).__bindgen_anon_1.i_nlink == (*b).__bindgen_anon_1.i_nlink
         }
     }
 
@@ -472,7 +519,7 @@ impl Drop for InodeGuard<'_> {
     #[inline]
     fn drop(&mut self) {
         // SAFETY: By the type invariant this task holds the lock.
-        unsafe { bindings::inode_unlock(self.inode.as_ptr()) };
+        unsafe { bindings::up_write(self.inode.rwsem()) };
     }
 }
 
