@@ -30,9 +30,12 @@ use core::{
 use kernel::{
     ffi::c_void,
     prelude::*,
-    sync::aref::{
-        ARef,
-        AlwaysRefCounted, //
+    sync::{
+        aref::{
+            ARef,
+            AlwaysRefCounted, //
+        },
+        barrier, //
     },
     types::{
         ForeignOwnable,
@@ -123,6 +126,7 @@ impl<T: FileSystem> Dentry<T> {
     /// Gives the dentry its data if it has none.
     pub(crate) fn set_data_once(&self, data: T::DentryData) {
         let data = data.into_foreign();
+        self.set_checked(Version::UNKNOWN);
         let set = self.data_field().compare_exchange(
             ptr::null_mut(),
             data,
@@ -141,6 +145,7 @@ impl<T: FileSystem> Dentry<T> {
     ///
     /// The dentry must not be published yet: it is a root being made, or under lookup, by us.
     pub(crate) unsafe fn set_data(&self, data: T::DentryData) {
+        self.set_checked(Version::UNKNOWN);
         // SAFETY: By the caller's promise nobody else reads or writes the field.
         unsafe { (*self.as_ptr()).d_fsdata = data.into_foreign() };
     }
@@ -267,6 +272,14 @@ impl<T: FileSystem> Walked<Dentry<T>> {
         Ok(unsafe { T::DentryData::borrow_walked(data) })
     }
 
+    /// Whether `below` is as it was when this dentry, which has data, was last checked against it.
+    #[inline]
+    pub fn is_checked(&self, below: &Walked<Dentry>) -> bool {
+        // SAFETY: Read at once; set before the data was.
+        let checked = unsafe { (&raw const (*self.as_ptr()).d_time).read_volatile() };
+        checked == below.sequence()
+    }
+
     /// The inode, if the name exists.
     #[inline]
     pub fn inode(&self) -> Option<&Walked<Inode<T>>> {
@@ -310,6 +323,42 @@ impl Walked<Dentry> {
         // SAFETY: An inode that a dentry had is freed an RCU grace period later than the dentry lost
         // it.
         (!inode.is_null()).then(|| unsafe { Walked::<Inode>::from_raw(inode) })
+    }
+
+    /// Remembers that this dentry was found to be right when the one below had the version
+    /// `version`.
+    ///
+    /// C: `d_time`.
+    #[inline]
+    pub fn set_checked(&self, version: Version) {
+        // SAFETY: Written at once, by tasks that each checked; the VFS leaves the field to the
+        // filesystem.
+        unsafe { (&raw mut (*self.as_ptr()).d_time).write_volatile(version.0) };
+    }
+
+    /// What changes whenever the dentry gets another name, parent or inode, or leaves the cache.
+    ///
+    /// What is read of the dentry afterwards is of this version or a later one.
+    ///
+    /// C: `d_seq`.
+    #[inline]
+    pub fn version(&self) -> Version {
+        let count = self.sequence();
+        barrier::smp_mb(barrier::Read);
+        // An odd one is that of a change that has not ended.
+        if count % 2 == 0 {
+            Version(count)
+        } else {
+            Version::UNKNOWN
+        }
+    }
+
+    #[inline]
+    fn sequence(&self) -> usize {
+        // SAFETY: The dentry is valid; the count is read at once.
+        let count =
+            unsafe { (&raw const (*self.as_ptr()).d_seq.seqcount.sequence).read_volatile() };
+        count as usize
     }
 
     /// Whether the name was removed, or found to be no longer this one. C: `d_unhashed()`.
@@ -356,6 +405,15 @@ impl Walked<Dentry> {
         kernel::error::to_result(ret)?;
         Ok(ret != 0)
     }
+}
+
+/// A state of a dentry's name, parent and inode.
+#[derive(Clone, Copy)]
+pub struct Version(usize);
+
+impl Version {
+    /// No state: larger than any sequence count.
+    const UNKNOWN: Self = Self(usize::MAX);
 }
 
 /// A name in a directory, `struct qstr`.

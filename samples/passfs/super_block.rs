@@ -288,26 +288,14 @@ impl FileSystem for PassFs {
         Ok(())
     }
 
+    #[inline]
     fn revalidate(
         walk: &Walk,
         dir: &Walked<Inode<Self>>,
         name: &Name<'_>,
         dentry: &Walked<Dentry<Self>>,
     ) -> Result<bool> {
-        let backing = dentry.data()?;
-        if !backing.is_child(dir.data(), name) {
-            return Ok(false);
-        }
-        // Made, removed or replaced underneath?
-        let same = match (dentry.inode(), backing.inode()) {
-            (Some(inode), Some(backing)) => core::ptr::eq(inode.data(), backing),
-            (None, None) => true,
-            _ => false,
-        };
-        if !same {
-            return Ok(false);
-        }
-        if backing.needs_revalidation() && !backing.revalidate(walk, dir.data(), name)? {
+        if !dentry.is_checked(dentry.data()?) && !check(walk, dir, name, dentry)? {
             return Ok(false);
         }
         if let Some(inode) = dentry.inode() {
@@ -316,4 +304,34 @@ impl FileSystem for PassFs {
         }
         Ok(true)
     }
+}
+
+/// Whether `dentry` is still what `name` in `dir` is below.
+#[cold]
+fn check(
+    walk: &Walk,
+    dir: &Walked<Inode<PassFs>>,
+    name: &Name<'_>,
+    dentry: &Walked<Dentry<PassFs>>,
+) -> Result<bool> {
+    let backing = dentry.data()?;
+    let version = backing.version();
+    if !backing.is_child(dir.data(), name) {
+        return Ok(false);
+    }
+    // Made, removed or replaced underneath?
+    let same = match (dentry.inode(), backing.inode()) {
+        (Some(inode), Some(backing)) => core::ptr::eq(inode.data(), backing),
+        (None, None) => true,
+        _ => false,
+    };
+    if !same {
+        return Ok(false);
+    }
+    if backing.needs_revalidation() {
+        // Its filesystem has to be asked every time.
+        return backing.revalidate(walk, dir.data(), name);
+    }
+    dentry.set_checked(version);
+    Ok(true)
 }
