@@ -18,6 +18,7 @@ use kernel::{
     },
 };
 use vfs::{
+    attr::FileType,
     bindings,
     file::Opening,
     with_creds,
@@ -25,7 +26,8 @@ use vfs::{
     HookContext,
     Idmap,
     Inode,
-    Path, //
+    Path,
+    Walked, //
 };
 
 /// An open file of the filesystem below, opened for one user file.
@@ -169,6 +171,32 @@ impl BackingFile {
         // SAFETY: By the caller's promise.
         unsafe { file.correct_tmpfile(user) }?;
         Ok(file)
+    }
+
+    /// Whether a check of the stacked inode for `mask` (`MAY_*`) comes before an open at which
+    /// [`BackingFile::open`] checks `inode`, the one below, in the same way: it need not be checked
+    /// twice.
+    ///
+    /// So for what is opened to be read or written. A program that is executed has to be executable
+    /// as well, and what is neither a file nor a directory the VFS opens by itself.
+    #[inline]
+    pub fn checks_at_open(inode: &Walked<Inode>, mask: i32) -> bool {
+        let open = mask as u32 & (bindings::MAY_OPEN | bindings::MAY_EXEC) == bindings::MAY_OPEN;
+        open && matches!(inode.file_type(), FileType::Regular | FileType::Directory)
+    }
+
+    /// Closes the file for the user file, in its release operation.
+    ///
+    /// If this is the last reference, the file is released at once: the release of the user file
+    /// itself runs where nothing is held, in task work or in `close`, so there is nothing to wait
+    /// for. Dropping the reference leaves it to another round of task work.
+    ///
+    /// May sleep.
+    ///
+    /// C: `__fput_sync()`.
+    pub fn close(file: ARef<Self>) {
+        // SAFETY: The reference is ours.
+        unsafe { bindings::__fput_sync(ARef::into_raw(file).as_ptr().cast()) };
     }
 
     /// Makes up for what `backing_tmpfile_open` does not do and `backing_file_open` does: the user

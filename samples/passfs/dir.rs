@@ -44,6 +44,10 @@ impl Operations for PassDir {
         BackingFile::open(hooks, file, &path, inode.super_block().data().cred())
     }
 
+    fn release(backing: ARef<BackingFile>) {
+        BackingFile::close(backing);
+    }
+
     fn llseek(
         hooks: &mut HookContext,
         file: &OpenFile<Self>,

@@ -82,6 +82,10 @@ impl Operations for PassFile {
     }
 
     fn llseek(
+    fn release(backing: ARef<BackingFile>) {
+        BackingFile::close(backing);
+    }
+
         hooks: &mut HookContext,
         file: &OpenFile<Self>,
         offset: Offset,

@@ -149,9 +149,13 @@ impl Attributes for PassAttributes {
         // The task with its own credentials, as of now; then the mounter with his.
         inode.refresh(walk, backing, below)?;
         inode.generic_permission(walk, idmap, mask)?;
+        if BackingFile::checks_at_open(backing, mask) {
+            return Ok(());
+        }
         with_creds(instance.cred(), || backing.permission(walk, below, mask))
     }
 
+    #[inline]
     fn getattr(
         idmap: &Idmap,
         dentry: &Dentry<PassFs>,
