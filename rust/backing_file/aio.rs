@@ -141,6 +141,7 @@ impl_has_work! {
 /// # Safety
 ///
 /// As [`crate::iter::read`].
+#[inline(never)]
 pub(crate) unsafe fn read(
     backing: &BackingFile,
     ctx: RawCtx<'_>,
@@ -203,6 +204,7 @@ impl ReadRequest {
 /// # Safety
 ///
 /// As [`crate::iter::write`].
+#[inline(never)]
 pub(crate) unsafe fn write(
     verified: Verified<'_, Write>,
     cred: &Credential,

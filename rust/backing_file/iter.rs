@@ -196,11 +196,39 @@ pub(crate) unsafe fn clone_iocb(
     }
 }
 
+/// Runs `f` while `iocb` is a request for `backing` under `flags`, at its position.
+///
+/// For a request that is waited for: it is its submitter's again before that looks at it. What is
+/// not waited for may complete meanwhile, and needs an iocb of its own ([`clone_iocb`]).
+///
+/// # Safety
+///
+/// `iocb` must be valid, synchronous, and that of an operation being submitted.
+#[inline]
+unsafe fn lend_iocb<R>(
+    iocb: *mut bindings::kiocb,
+    backing: &BackingFile,
+    flags: i32,
+    f: impl FnOnce() -> R,
+) -> R {
+    // SAFETY: By the caller's promise nobody else uses the iocb until `f` returns.
+    unsafe {
+        let (user, user_flags) = ((*iocb).ki_filp, (*iocb).ki_flags);
+        (*iocb).ki_filp = backing.as_ptr();
+        (*iocb).ki_flags = flags;
+        let result = f();
+        (*iocb).ki_filp = user;
+        (*iocb).ki_flags = user_flags;
+        result
+    }
+}
+
 /// The core of [`BackingFile::read_iter`].
 ///
 /// # Safety
 ///
 /// As [`submit_read`].
+#[inline]
 unsafe fn read(
     backing: &BackingFile,
     ctx: RawCtx<'_>,
@@ -241,11 +269,11 @@ pub(crate) unsafe fn submit_read(
         if !is_sync(iocb) {
             return aio::read(backing, ctx, iocb, iter, flags);
         }
-        let mut own = clone_iocb(backing, iocb, flags.bits());
-        let ret = with_creds(ctx.cred, || {
-            bindings::vfs_iocb_iter_read(backing.as_ptr(), &mut own, iter)
+        let ret = lend_iocb(iocb, backing, flags.bits(), || {
+            with_creds(ctx.cred, || {
+                bindings::vfs_iocb_iter_read(backing.as_ptr(), iocb, iter)
+            })
         });
-        (*iocb).ki_pos = own.ki_pos;
         ctx.tell_accessed(user, backing);
         to_size(ret)
     }
@@ -256,6 +284,7 @@ pub(crate) unsafe fn submit_read(
 /// # Safety
 ///
 /// As [`submit_write`].
+#[inline]
 unsafe fn write(
     backing: &BackingFile,
     ctx: RawCtx<'_>,
@@ -307,11 +336,12 @@ pub(crate) unsafe fn submit_write(
         if !is_sync(iocb) {
             return aio::write(verified, ctx.cred, ctx.end_write, iocb, iter, flags);
         }
-        let mut own = clone_iocb(backing, iocb, flags.bits() | bindings::IOCB_WRITE as i32);
+        let write_flags = flags.bits() | bindings::IOCB_WRITE as i32;
         let started = verified.start_write();
-        let result = with_creds(ctx.cred, || started.write_iter(&mut own, iter));
-        (*iocb).ki_pos = own.ki_pos;
-        ctx.tell_end_write(user, backing, own.ki_pos, result);
+        let result = lend_iocb(iocb, backing, write_flags, || {
+            with_creds(ctx.cred, || started.write_iter(iocb, iter))
+        });
+        ctx.tell_end_write(user, backing, (*iocb).ki_pos, result);
         result
     }
 }

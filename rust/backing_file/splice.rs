@@ -87,6 +87,7 @@ impl BackingFile {
 }
 
 /// The core of [`BackingFile::splice_read`]. The user file's flags were seen to.
+#[inline]
 pub(crate) fn read(
     backing: &BackingFile,
     ctx: RawCtx<'_>,

@@ -40,6 +40,7 @@ impl BackingFile {
     /// # Errors
     ///
     /// What the filesystem reports of writes that failed.
+    #[inline]
     pub fn flush(&self, cred: &Credential, owner: FlushOwner) -> Result {
         let Some(flush) = self.operations().flush else {
             return Ok(());

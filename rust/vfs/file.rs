@@ -94,21 +94,23 @@ impl<O: Operations> OpenFile<O> {
 
 /// The flags of `file` (`O_*`), with `O_NOATIME` if the mount through which it is reached was mounted
 /// so (`noatime`, or for a directory `nodiratime`).
+#[inline]
 pub fn flags_with_mount(file: &LocalFile) -> u32 {
     let file = file.as_ptr();
-    // SAFETY: A file keeps its path, whose dentry is positive; flags are read at once, as the VFS
-    // does.
-    let (flags, mnt_flags, inode) = unsafe {
-        let path = (*file).__bindgen_anon_1.f_path;
+    // SAFETY: A file keeps its path; flags are read at once, as the VFS does.
+    let (flags, mnt_flags) = unsafe {
+        let mnt = (*file).__bindgen_anon_1.f_path.mnt;
         (
             (&raw const (*file).f_flags).read_volatile(),
-            (&raw const (*path.mnt).mnt_flags).read_volatile(),
-            &*(*path.dentry).d_inode.cast::<Inode>(),
+            (&raw const (*mnt).mnt_flags).read_volatile(),
         )
     };
-    let no_atime = mnt_flags & bindings::MNT_NOATIME != 0
-        || mnt_flags & bindings::MNT_NODIRATIME != 0 && inode.file_type() == FileType::Directory;
-    if no_atime {
+    if mnt_flags & (bindings::MNT_NOATIME | bindings::MNT_NODIRATIME) == 0 {
+        return flags;
+    }
+    // SAFETY: A file keeps its inode.
+    let inode: &Inode = unsafe { Inode::from_raw((*file).f_inode) };
+    if mnt_flags & bindings::MNT_NOATIME != 0 || inode.file_type() == FileType::Directory {
         flags | bindings::O_NOATIME
     } else {
         flags

@@ -65,6 +65,7 @@ impl Operations for PassFile {
 
     const LEASES: bool = true;
 
+    #[inline]
     fn open(
         hooks: &mut HookContext,
         inode: &Inode<PassFs>,
@@ -77,15 +78,15 @@ impl Operations for PassFile {
             Ctx::<()>::new(hooks, instance.cred()),
             instance.map_policy(),
         )?;
-        inode.copy_attr(backing.inode(), backing.idmap());
+        inode.refresh(backing.inode(), backing.idmap());
         Ok(backing)
     }
 
-    fn llseek(
     fn release(backing: ARef<BackingFile>) {
         BackingFile::close(backing);
     }
 
+    fn llseek(
         hooks: &mut HookContext,
         file: &OpenFile<Self>,
         offset: Offset,
@@ -97,6 +98,7 @@ impl Operations for PassFile {
             .llseek(ctx, &lock, UserFile::new(file), offset, whence)
     }
 
+    #[inline]
     fn read_iter(
         hooks: &mut HookContext,
         file: &OpenFile<Self>,
@@ -107,6 +109,7 @@ impl Operations for PassFile {
         file.data().read_iter(ctx, iocb, iter)
     }
 
+    #[inline]
     fn write_iter(
         hooks: &mut HookContext,
         file: &OpenFile<Self>,
@@ -118,6 +121,7 @@ impl Operations for PassFile {
         file.data().write_iter(ctx, &lock, iocb, iter)
     }
 
+    #[inline]
     fn splice_read(
         hooks: &mut HookContext,
         file: &OpenFile<Self>,
@@ -131,6 +135,7 @@ impl Operations for PassFile {
             .splice_read(ctx, UserFile::new(file), pos, pipe, len, flags)
     }
 
+    #[inline]
     fn splice_write(
         hooks: &mut HookContext,
         pipe: &mut Pipe,
@@ -145,6 +150,7 @@ impl Operations for PassFile {
             .splice_write(ctx, &lock, pipe, UserFile::new(file), pos, len, flags)
     }
 
+    #[inline]
     fn mmap(file: &OpenFile<Self>, vma: &VmaNew) -> Result {
         let policy = file.inode().super_block().data().map_policy();
         file.data()
@@ -155,6 +161,7 @@ impl Operations for PassFile {
         file.data().fsync(cred(file), start, end, datasync)
     }
 
+    #[inline]
     fn flush(file: &OpenFile<Self>, owner: FlushOwner) -> Result {
         file.data().flush(cred(file), owner)
     }

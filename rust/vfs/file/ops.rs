@@ -356,13 +356,14 @@ impl<O: Operations> Table<O> {
     ) -> isize {
         // SAFETY: The VFS' arguments (see above).
         let _keep = unsafe { keep_file(iocb) };
-        // SAFETY: The VFS' arguments (see above); `iter` is a destination.
+        // SAFETY: The VFS' arguments (see above); `iter` is a destination, of which `IovIterDest` is a
+        // transparent wrapper.
         size(unsafe {
             O::read_iter(
                 &mut HookContext::new(),
                 OpenFile::from_raw((*iocb).ki_filp),
                 Kiocb::from_raw(iocb),
-                IovIterDest::from_raw(iter),
+                &mut *iter.cast::<IovIterDest<'_>>(),
             )
         })
     }
@@ -373,13 +374,14 @@ impl<O: Operations> Table<O> {
     ) -> isize {
         // SAFETY: The VFS' arguments (see above).
         let _keep = unsafe { keep_file(iocb) };
-        // SAFETY: The VFS' arguments (see above); `iter` is a source.
+        // SAFETY: The VFS' arguments (see above); `iter` is a source, of which `IovIterSource` is a
+        // transparent wrapper.
         size(unsafe {
             O::write_iter(
                 &mut HookContext::new(),
                 OpenFile::from_raw((*iocb).ki_filp),
                 Kiocb::from_raw(iocb),
-                IovIterSource::from_raw(iter),
+                &mut *iter.cast::<IovIterSource<'_>>(),
             )
         })
     }
