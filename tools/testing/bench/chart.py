@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0
 """The chart of the README: what each way to stack adds to an operation, as bars."""
 
-from tables import added, by_operation
+from tables import NAMES, added, by_operation
 
 WIDTH, LABEL, BAR, GAP = 760, 170, 9, 8
 # What the chart shows: the operations of programs, not all variations of them
 SHOWN = ("pread 4K", "pwrite 4K", "splice from 4K", "splice to 4K", "mmap + munmap", "fstat", "stat", "access",
          "open + close, read", "open + close, write", "create + unlink", "rename", "getxattr", "fsync")
 COLOURS = {"overlayfs": "#9aa0a6", "fuse": "#e8a33d", "passfs": "#b7410e"}
-NAMES = {"overlayfs": "overlayfs", "fuse": "FUSE passthrough", "passfs": "passfs"}
 # Bars are cut here, in multiples of what overlayfs adds: one long bar would hide all others.
 CUT = 2.5
 
