@@ -9,6 +9,7 @@
 
 mod ops;
 
+pub(crate) use self::ops::is_table_of;
 pub use self::ops::{
     FlushOwner,
     Operations,
@@ -86,9 +87,12 @@ impl<O: Operations> OpenFile<O> {
     #[inline]
     pub fn same_operations<'a>(&self, other: &'a LocalFile) -> Option<&'a Self> {
         let other = other.as_ptr();
-        // SAFETY: Both are valid, and `f_op` does not change after open. The same table means the
-        // same type of private data and of inode.
-        unsafe { ((*other).f_op == (*self.0.get()).f_op).then(|| Self::from_raw(other)) }
+        // SAFETY: Both are valid, and by the type invariant this one is on a filesystem of ours. Its own
+        // operations mean private data and an inode of the types of `O`.
+        unsafe {
+            let fs = (*(*(*self.0.get()).f_inode).i_sb).s_type;
+            ops::are_of::<O>(other, fs).then(|| Self::from_raw(other))
+        }
     }
 }
 

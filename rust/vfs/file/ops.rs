@@ -14,7 +14,10 @@ use crate::{
     hooks::HookContext,
     inode::Inode, //
 };
-use core::marker::PhantomData;
+use core::{
+    any::TypeId,
+    marker::PhantomData, //
+};
 use kernel::{
     error::{
         from_result,
@@ -51,7 +54,7 @@ use kernel::{
 /// C: the members of `struct file_operations` of the same names. An error is what the system call that
 /// ended here returns.
 #[vtable]
-pub trait Operations: Sized {
+pub trait Operations: Sized + 'static {
     /// The filesystem whose files these are.
     type Fs: FileSystem;
 
@@ -218,11 +221,59 @@ pub struct Ops<T>(*const bindings::file_operations, PhantomData<fn() -> T>);
 impl<T: FileSystem> Ops<T> {
     /// The operations of `O`.
     pub const fn new<O: Operations<Fs = T>>() -> Self {
-        Self(&Table::<O>::TABLE, PhantomData)
+        Self((&raw const *Table::<O>::IDENTIFIED).cast(), PhantomData)
     }
 
     pub(crate) const fn as_ptr(&self) -> *const bindings::file_operations {
         self.0
+    }
+}
+
+/// A table, and whose it is. Addresses do not tell: the compiler may have several copies of a constant,
+/// and one for two that are equal.
+#[repr(C)]
+struct Identified {
+    // The first field: it is what files point to.
+    table: bindings::file_operations,
+    owner: fn() -> TypeId,
+}
+
+/// Whether `table` is that of `O`.
+///
+/// # Safety
+///
+/// `table` must come from an [`Ops`], or be the one that new inodes have, which has no owner.
+pub(crate) unsafe fn is_table_of<O: Operations>(table: *const bindings::file_operations) -> bool {
+    // SAFETY: By the caller's promise what has an owner is the first field of an `Identified`.
+    unsafe {
+        (*table).owner == this_module::<O::OwnerModule>().as_ptr()
+            && ((*table.cast::<Identified>()).owner)() == TypeId::of::<O>()
+    }
+}
+
+/// Whether `O` are the operations of `file`.
+///
+/// # Safety
+///
+/// `file` must be valid, and `fs` the type of a filesystem of this crate.
+pub(super) unsafe fn are_of<O: Operations>(
+    file: *const bindings::file,
+    fs: *const bindings::file_system_type,
+) -> bool {
+    // SAFETY: A file keeps its inode, and that its super block. The regular files and directories of a
+    // filesystem of this crate have no other operations than those of `NewInode::file_ops`, which takes
+    // an `Ops`; a file opened with `O_PATH` has not those of its inode.
+    unsafe {
+        let inode = (*file).f_inode;
+        let has_ops = matches!(
+            u32::from((*inode).i_mode) & bindings::S_IFMT,
+            bindings::S_IFREG | bindings::S_IFDIR
+        );
+        let table = (*file).f_op;
+        (*(*inode).i_sb).s_type.cast_const() == fs
+            && has_ops
+            && (*inode).__bindgen_anon_3.i_fop == table
+            && is_table_of::<O>(table)
     }
 }
 
@@ -237,6 +288,11 @@ struct Table<O>(PhantomData<O>);
     reason = "the contract is that of the impl"
 )]
 impl<O: Operations> Table<O> {
+    const IDENTIFIED: &'static Identified = &Identified {
+        table: Self::TABLE,
+        owner: TypeId::of::<O>,
+    };
+
     const TABLE: bindings::file_operations = bindings::file_operations {
         owner: this_module::<O::OwnerModule>().as_ptr(),
         open: Some(Self::open),

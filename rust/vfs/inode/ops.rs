@@ -10,6 +10,7 @@ use super::{
     Inode, //
 };
 use crate::{
+    attr::FileType,
     bindings,
     dentry::{
         Dentry,
@@ -524,9 +525,9 @@ impl<U: Operations> Table<U> {
                     &Opening::from_raw(file),
                     mode,
                 )?;
-                if (*made.inode.as_ptr()).__bindgen_anon_3.i_fop
-                    != file::Ops::new::<U::File>().as_ptr()
-                {
+                let regular = made.inode.file_type() == FileType::Regular;
+                let table = (*made.inode.as_ptr()).__bindgen_anon_3.i_fop;
+                if !regular || !file::is_table_of::<U::File>(table) {
                     return Err(EIO);
                 }
                 Dentry::<U::Fs>::from_raw(dentry).set_data(made.dentry);
