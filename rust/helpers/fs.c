@@ -25,6 +25,16 @@ void bf_helper_file_end_write(struct file *file)
 	file_end_write(file);
 }
 
+bool bf_helper_sb_write_started(const struct super_block *sb)
+{
+	return sb_write_started(sb);
+}
+
+bool bf_helper_sb_write_not_started(const struct super_block *sb)
+{
+	return sb_write_not_started(sb);
+}
+
 bool bf_helper_file_write_started(const struct file *file)
 {
 	return file_write_started(file);

@@ -107,6 +107,7 @@ impl Mount {
         let _ = hooks;
         // SAFETY: The mount is valid.
         to_result(unsafe { bindings::mnt_want_write(self.as_ptr()) })?;
+        debug_assert!(!cfg!(CONFIG_LOCKDEP) || self.super_block().write_started());
         // INVARIANT: Write access was just granted, and is given back once, on drop.
         Ok(MountWrite {
             mount: self.as_ptr(),

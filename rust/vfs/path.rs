@@ -153,6 +153,8 @@ impl Path {
     /// what a listener or the filesystem returns.
     pub fn truncate(&self, _hooks: &mut HookContext, size: Offset) -> Result {
         self.inode().ok_or(ENOENT)?;
+        // The kernel checks this order for the other hooks, not for this one.
+        debug_assert!(self.mount().super_block().write_not_started());
         // SAFETY: The path is valid and has an inode.
         to_result(unsafe { bindings::vfs_truncate(self.as_ptr(), size) })
     }

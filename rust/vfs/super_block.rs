@@ -77,6 +77,25 @@ impl SuperBlock {
         self.0.get()
     }
 
+    /// Whether the current task is known to protect this filesystem against freezing. False in
+    /// doubt, which without lockdep is always.
+    ///
+    /// C: `__sb_write_started() > 0`; `sb_write_started()` says true in doubt.
+    pub fn write_started(&self) -> bool {
+        cfg!(CONFIG_LOCKDEP)
+            // SAFETY: The super block is alive.
+            && unsafe { bindings::sb_write_started(self.as_ptr()) }
+    }
+
+    /// Whether the current task may be without freeze protection of this filesystem. True in doubt,
+    /// which without lockdep is always.
+    ///
+    /// C: `sb_write_not_started()`.
+    pub fn write_not_started(&self) -> bool {
+        // SAFETY: The super block is alive.
+        !cfg!(CONFIG_LOCKDEP) || unsafe { bindings::sb_write_not_started(self.as_ptr()) }
+    }
+
     /// Writes the filesystem out and waits for that. May sleep.
     ///
     /// C: `sync_filesystem()`.

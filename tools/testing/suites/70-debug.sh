@@ -18,6 +18,7 @@ misbehave_build() {
 # kernel untrustworthy, so what it finds comes first, and one boot has one of it.
 MISBEHAVE_A=(
 	'nothing:'
+	'hook-under-freeze-protection:at rw_verify_area+'
 	'lock-inversion:possible circular locking dependency detected'
 	'sleep-in-atomic:sleeping function called from invalid context'
 	'use-after-free:KASAN: slab-use-after-free'

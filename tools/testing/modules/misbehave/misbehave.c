@@ -3,7 +3,7 @@
  * misbehave: a module that does wrong on request.
  *
  * It proves that the debug kernel sees a kind of mistake and that the log
- * checker calls it one: suites/60-debug.sh writes each kind below to
+ * checker calls it one: suites/70-debug.sh writes each kind below to
  * /sys/kernel/debug/misbehave and expects a red log. Never load it elsewhere.
  */
 #include <linux/debugfs.h>
@@ -87,6 +87,20 @@ static void freeze_protection(void)
 	path_put(&path);
 }
 
+/* The wrong order: a permission hook, in which a listener may write, inside of freeze protection. */
+static void hook_under_freeze_protection(void)
+{
+	struct file *file = filp_open("/backing/misbehave", O_RDWR | O_CREAT, 0600);
+	loff_t pos = 0;
+
+	if (IS_ERR(file))
+		return;
+	file_start_write(file);
+	rw_verify_area(READ, file, &pos, 1);
+	file_end_write(file);
+	filp_close(file, NULL);
+}
+
 static DEFINE_SPINLOCK(spin);
 
 static void sleep_in_atomic(void)
@@ -151,6 +165,7 @@ static const struct {
 	{ "lock-inversion", lock_inversion },
 	{ "leak", leak },
 	{ "freeze-protection", freeze_protection },
+	{ "hook-under-freeze-protection", hook_under_freeze_protection },
 	{ "sleep-in-atomic", sleep_in_atomic },
 	{ "list-corruption", list_corruption },
 	{ "free-active-timer", free_active_timer },
@@ -160,7 +175,7 @@ static const struct {
 
 static ssize_t misbehave_write(struct file *file, const char __user *buf, size_t len, loff_t *pos)
 {
-	char name[32] = "";
+	char name[40] = "";
 	int i;
 
 	if (len >= sizeof(name))
