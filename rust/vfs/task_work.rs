@@ -14,6 +14,9 @@ use kernel::{
     prelude::*, //
 };
 
+/// Tasks without a user mode to return to, io_uring's and vhost's workers among them.
+const KERNEL_THREAD: u32 = bindings::PF_KTHREAD | bindings::PF_USER_WORKER;
+
 #[repr(C)]
 struct Work<F> {
     // The first field: the kernel hands back its address.
@@ -30,7 +33,8 @@ struct Work<F> {
 ///
 /// # Errors
 ///
-/// `ENOMEM`, or `ESRCH` if the task is exiting. Then `run` is dropped.
+/// `ENOMEM`, or `ESRCH` if the task is exiting or is a thread of the kernel, which never gets to user
+/// mode. Then `run` is dropped.
 ///
 /// # Safety
 ///
@@ -41,6 +45,10 @@ pub unsafe fn before_user_mode<F>(run: F) -> Result
 where
     F: FnOnce(&mut HookContext) + Send + 'static,
 {
+    // SAFETY: The current task is valid.
+    if unsafe { (*bindings::get_current()).flags } & KERNEL_THREAD != 0 {
+        return Err(ESRCH);
+    }
     let work = KBox::new(
         Work {
             head: bindings::callback_head {

@@ -7,13 +7,15 @@
 //!
 //! * Nothing here waits in a fault. A fault from user mode on a closed mapping gives the task work to
 //!   do before it gets back there, in which it may wait, and is tried again. A fault of the kernel
-//!   fails: it may be in the middle of a `write`, under freeze protection.
+//!   fails, as it may be in the middle of a `write`, under freeze protection; but if it was for the
+//!   current task, that asks on its way back, so trying again helps.
 //! * Splitting, copying to a child and moving a mapping keep the gate: each mapping that has its
 //!   operations holds a reference to it. A mapping with a gate neither grows nor merges with others
-//!   (`VM_DONTEXPAND`), so the bytes that were asked for are all there ever are; and no huge page is
-//!   put into it behind the gate's back.
+//!   (`VM_DONTEXPAND`), so the bytes that were asked for are all there ever are: the memory management
+//!   says nothing to anybody when a mapping grows. Nor is a huge page put into it behind the gate's
+//!   back (`MADV_COLLAPSE`), which none of the flags that allow growing prevents.
 //! * Where the filesystem below is stacked itself and has put a gate of its own on the mapping, the
-//!   new gate takes the other's place and asks it first.
+//!   new gate takes the other's place and asks on its behalf, the upper layer first.
 
 use crate::{
     range::Range,
@@ -70,6 +72,9 @@ unsafe fn mapped_range(vma: *const bindings::vm_area_struct) -> Range {
     }
 }
 
+/// What says that a mapping has a gate. A static, since a function may have several addresses.
+static CLOSE: unsafe extern "C" fn(*mut bindings::vm_area_struct) = Inner::vm_close;
+
 /// A gate for one mapping and its descendants.
 pub(super) struct Gate(Arc<Inner>);
 
@@ -84,6 +89,8 @@ struct Inner {
     cred: ARef<Credential>,
     /// [`UNANSWERED`], [`ALLOWED`] or [`REFUSED`]; changes once.
     answer: Atomic<i32>,
+    /// Not 0 when another gate has taken the place of this one, and asks for it.
+    replaced: Atomic<i32>,
     /// Whether a task is asking the hook.
     #[pin]
     asking: Mutex<bool>,
@@ -132,6 +139,7 @@ impl Gate {
                 backing,
                 cred,
                 answer: Atomic::new(UNANSWERED),
+                replaced: Atomic::new(0),
                 asking <- new_mutex!(false, "Gate::asking"),
                 asked <- new_condvar!("Gate::asked"),
             }),
@@ -162,6 +170,8 @@ impl Gate {
             let inner = Inner::is_gate(&*below).then(|| {
                 let inner = ManuallyDrop::into_inner(Inner::of(vma).0);
                 below = inner.setup().below;
+                // Its own work, queued after ours, would run first and ask the lower layer first.
+                inner.replaced.store(1, Release);
                 inner
             });
             *self.0.setup.get() = Setup {
@@ -180,9 +190,8 @@ impl Gate {
 impl Inner {
     /// Whether these are the operations of a gate.
     fn is_gate(ops: &bindings::vm_operations_struct) -> bool {
-        let own: unsafe extern "C" fn(*mut bindings::vm_area_struct) = Self::vm_close;
         ops.close
-            .is_some_and(|close| close as usize == own as usize)
+            .is_some_and(|close| close as usize == CLOSE as usize)
     }
 
     /// `below`, with the functions that open, close, and make pages accessible replaced by those of
@@ -190,7 +199,7 @@ impl Inner {
     fn guarded(below: &bindings::vm_operations_struct) -> bindings::vm_operations_struct {
         bindings::vm_operations_struct {
             open: Some(Self::vm_open),
-            close: Some(Self::vm_close),
+            close: Some(CLOSE),
             fault: Some(Self::vm_fault),
             huge_fault: below.huge_fault.and(Some(Self::vm_huge_fault)),
             map_pages: below.map_pages.and(Some(Self::vm_map_pages)),
@@ -213,7 +222,7 @@ impl Inner {
         let gate = this.clone();
         // SAFETY: The gate holds the backing file, whose user path keeps the stacked filesystem
         // mounted, and with it its module and this one.
-        unsafe { task_work::before_user_mode(move |hooks| gate.ask(hooks)) }
+        unsafe { task_work::before_user_mode(move |hooks| gate.ask_unless_replaced(hooks)) }
     }
 
     /// Whether the mapped bytes are allowed, by this gate and the one whose place it took.
@@ -227,16 +236,29 @@ impl Inner {
         self.answer.load(Acquire) == REFUSED || inner.as_ref().is_some_and(|g| g.is_refused())
     }
 
-    /// Asks the hook, unless it has answered. If another task is asking, waits for it; a signal ends
-    /// the wait, and the next fault asks again.
+    fn ask_unless_replaced(&self, hooks: &mut HookContext) {
+        if self.replaced.load(Acquire) == 0 {
+            self.ask(hooks);
+        }
+    }
+
+    /// Asks the hook, unless it has answered, and if it allows, that of the gate whose place this one
+    /// took.
     fn ask(&self, hooks: &mut HookContext) {
-        let setup = self.setup();
-        if setup.range.len == 0 {
+        // Nothing was mapped in the end?
+        if self.setup().range.len == 0 {
             return;
         }
-        if let Some(inner) = &setup.inner {
-            inner.ask(hooks);
+        self.ask_own(hooks);
+        if let Some(inner) = &self.setup().inner {
+            if self.answer.load(Acquire) == ALLOWED {
+                inner.ask(hooks);
+            }
         }
+    }
+
+    /// If another task is asking, waits for it; a signal ends the wait, and the next fault asks again.
+    fn ask_own(&self, hooks: &mut HookContext) {
         let mut asking = self.asking.lock();
         while *asking {
             if self.asked.wait_interruptible(&mut asking) {
@@ -249,7 +271,8 @@ impl Inner {
         *asking = true;
         drop(asking);
 
-        let answer = self.backing.verify_read(hooks, &self.cred, setup.range);
+        let range = self.setup().range;
+        let answer = self.backing.verify_read(hooks, &self.cred, range);
         match answer {
             Ok(()) => self.answer.store(ALLOWED, Release),
             // The task is being killed: nobody answered.
@@ -285,15 +308,23 @@ impl Inner {
         this: &Arc<Self>,
         vmf: *const bindings::vm_fault,
     ) -> bindings::vm_fault_t {
-        // SAFETY: By the caller's promise.
-        let from_user = unsafe { (*vmf).flags } & bindings::fault_flag_FAULT_FLAG_USER != 0;
-        let answer = if !from_user || this.is_refused() {
-            bindings::vm_fault_reason_VM_FAULT_SIGBUS
-        } else if Self::ask_before_user_mode(this).is_err() {
-            bindings::vm_fault_reason_VM_FAULT_OOM
-        } else {
+        // SAFETY: By the caller's promise. Every task but a thread of the kernel has an address space as
+        // long as it can fault.
+        let (flags, own) = unsafe {
+            let vma = (*vmf).__bindgen_anon_1.vma;
+            let mm = (*vma).vm_mm;
+            ((*vmf).flags, mm == (*bindings::get_current()).mm)
+        };
+        let from_user = flags & bindings::fault_flag_FAULT_FLAG_USER != 0;
+        if this.is_refused() {
+            return bindings::vm_fault_reason_VM_FAULT_SIGBUS as bindings::vm_fault_t;
+        }
+        let asks = own && Self::ask_before_user_mode(this).is_ok();
+        let answer = match (from_user, asks) {
             // Handled: the access is tried again after the work.
-            bindings::vm_fault_reason_VM_FAULT_NOPAGE
+            (true, true) => bindings::vm_fault_reason_VM_FAULT_NOPAGE,
+            (true, false) => bindings::vm_fault_reason_VM_FAULT_OOM,
+            (false, _) => bindings::vm_fault_reason_VM_FAULT_SIGBUS,
         };
         answer as bindings::vm_fault_t
     }
