@@ -39,7 +39,7 @@ ksft_cc() { # OUTPUT SOURCE-OR-OPTION...
 hooks_build() {
 	local backing=$BF_TESTING/selftests/backing_file
 	ksft_cc "$OUT.overlayfs/hooks_test" -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers -Werror \
-		"$BF_TESTING/overlayfs/hooks_test.c" "$backing/hsm.c" "$backing/hsm_ops.c" -pthread
+		"$BF_TESTING/overlayfs/hooks_test.c" "$backing"/hsm*.c -pthread
 }
 
 # The kernel's selftests of overlayfs, as they are and with our name for it

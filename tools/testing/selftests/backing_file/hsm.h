@@ -38,7 +38,7 @@ struct fanotify_event_info_range {
 
 #define PG 4096ul			/* the x86 page: events report whole ones */
 #define SIZE (24 * PG + 1234)		/* of both files */
-#define ROOM (SIZE + 16 * PG)		/* no operation makes a file larger */
+#define ROOM (SIZE + 4 * PG)		/* no operation makes a file larger */
 
 /* Where the operations go: no page is aligned by chance. */
 #define OFF (5 * PG + 100)
@@ -158,7 +158,7 @@ extern char dir_backing[PATH_MAX], dir_stack[PATH_MAX], dir_direct[PATH_MAX];
 bool hsm_watchable(void);
 /* Whether the backing filesystem can do this at all; when it cannot, that the stack says the same is a test. */
 bool hsm_supported(const struct op *op);
-/* Runs one case and reports it as a test, unless BF_CASE in the environment is not part of its name. */
+/* Runs one case and reports it as a test, unless its name does not match the pattern BF_CASE in the environment. */
 void hsm_case(const struct op *op, int layer, enum mark mark, enum how how);
 /* Runs all cases of a layer. */
 void hsm_matrix(int layer, const bool *supported);
@@ -168,6 +168,8 @@ void hsm_observe(const struct op *op, const char *dir, const char *marked, struc
 void hsm_table_row(const char *name, const struct outcome *o, int n);
 /* Makes files a and b in a folder; keeps them open in FDS unless that is NULL. */
 void hsm_make(const char *dir, int *fds);
+/* Gives the files a and b in a folder the bytes of data(). */
+void hsm_refill(const char *dir);
 /* Events about the files in DIR are of LAYER. */
 void hsm_know(const char *dir, int layer);
 /* Freezes or thaws the backing filesystem; whether it was done in time. */
