@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Promise: the older permission events, FAN_OPEN_PERM and FAN_ACCESS_PERM, come from both layers, the stacked one first,
- * and a refusal of either is the caller's error and leaves everything as it was. A stack cannot be frozen, so no event
- * waits inside of a frozen one.
+ * Promise: the older permission events, FAN_OPEN_PERM and FAN_ACCESS_PERM, come from both layers, the stacked one
+ * first, and a refusal of either is the caller's error and leaves everything as it was. A stack cannot be frozen, so no
+ * event waits inside of a frozen one.
  *
- * Bugs of the C code guarded here: B14 (a listener's own look at a file waits for itself), B26 (marks are sampled at open).
+ * Bugs of the C code guarded here: B14 (a listener's own look at a file waits for itself), B26 (marks are sampled at
+ * open).
  */
 #include <sys/prctl.h>
 #include "kselftest_harness.h"
@@ -66,7 +67,7 @@ do { \
 	answer(self->fan, &ev, response); \
 } while (0)
 
-#define expect_no_more() EXPECT_FALSE(pending(self->fan, 0)) TH_LOG("one event too many")
+#define expect_no_more() EXPECT_FALSE(pending(self->fan, 0))
 
 TEST_F(perm, open)
 {
@@ -195,7 +196,7 @@ TEST_F(perm, stack_cannot_be_frozen)
 }
 
 /* A change that is refused has not happened: the set-id bits, the size and the times are as they were. */
-static void refused(struct __test_metadata *const _metadata, FIXTURE_DATA(perm) *self, long (*how)(int fd))
+static void refused(struct __test_metadata *const _metadata, struct _test_data_perm *self, long (*how)(int fd))
 {
 	struct stat before, after;
 	pid_t pid;

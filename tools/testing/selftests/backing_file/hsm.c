@@ -16,7 +16,6 @@
 
 #define HANG 60			/* s for a case, after which the watchdog ends everything */
 
-
 const char *const mark_names[NMARKS] = { "inode", "mount", "filesystem", "parent" };
 const char *const how_names[NHOWS] = {
 	[ALLOW] = "allow",
@@ -33,7 +32,6 @@ const char *const how_names[NHOWS] = {
 };
 
 char dir_backing[PATH_MAX], dir_stack[PATH_MAX], dir_direct[PATH_MAX];
-
 
 /*
  * Has the worker do an operation in DIR. Event number AT is reacted to with HOW, the others are allowed; AT is -1 for

@@ -16,7 +16,7 @@ extern struct job *job;
 extern pid_t worker;
 extern int worker_fd;
 
-void __attribute__((noreturn)) fatal(const char *what);
+void fatal(const char *what);
 /* Notes a reason; returns false. */
 __printf(1, 2) bool wrong(const char *fmt, ...);
 void forget_reasons(void);

@@ -187,6 +187,7 @@ void new_worker(void)
 	}
 	hook_up(&worker, &worker_fd, work);
 }
+
 void watch(void)
 {
 	unsigned char c;

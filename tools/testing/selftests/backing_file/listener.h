@@ -4,7 +4,7 @@
  * raises them. Include after <kselftest_harness.h> and "place.h".
  *
  * The test is the listener. The actor is a child; where it finds something wrong it notes the line and ends. They talk
- * through shared memory and wait for each other's steps, not for time; every wait has a limit, so that what hangs fails.
+ * through shared memory and wait for each other's steps, not for time; every wait has a limit: what hangs fails.
  */
 #ifndef LISTENER_H
 #define LISTENER_H
@@ -152,7 +152,7 @@ static inline bool sleeps(int i)
 	return false;
 }
 
-#define must_get(fan, ev) ASSERT_TRUE(next_event(fan, ev)) TH_LOG("no event came")
+#define must_get(fan, ev) ASSERT_TRUE(next_event(fan, ev))
 
 /* The actor ended well. */
 #define must_end(pid) \
@@ -164,7 +164,7 @@ do { \
 
 /* Something that the test does not wait for with waitpid() has come to its end. */
 #define must_reach(i) \
-	EXPECT_TRUE(reaches(&shared->done[i], 1)) TH_LOG("the actor found something wrong at line %d", get(&shared->wrong))
+	EXPECT_TRUE(reaches(&shared->done[i], 1))
 
 /* Waits for an answer that cannot come must not outlive a test that failed. */
 #define actor() \
