@@ -173,7 +173,10 @@ TEST_F(xattr, permission)
 	EXPECT_EQ(EPERM, as_user(NOBODY, lsetxattr(at(self->dir), "trusted.t", "w", 1, 0)));
 	EXPECT_EQ(ENODATA, as_user(NOBODY, lgetxattr(at(self->dir), "trusted.t", NULL, 0)));
 	EXPECT_EQ(EPERM, as_user(NOBODY, lsetxattr(at(self->dir), "security.s", "w", 1, 0)));
-	EXPECT_EQ(0, as_user(NOBODY, listed(at(self->dir), "trusted.t") ? -1 : 0));
+	/* btrfs itself lists what the caller may not read; passfs, as overlayfs, never does */
+	if (!fs_is("btrfs") || variant->layers != DIRECT) {
+		EXPECT_EQ(0, as_user(NOBODY, listed(at(self->dir), "trusted.t") ? -1 : 0));
+	}
 	EXPECT_EQ(0, as_user(NOBODY, listed(at(self->dir), "user.u") ? 0 : -1));
 	ASSERT_EQ(0, fchmodat(self->dir, "f", 0600, 0));
 	EXPECT_EQ(EACCES, as_user(NOBODY, lgetxattr(at(self->dir), "user.u", NULL, 0)));
