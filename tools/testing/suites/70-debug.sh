@@ -5,7 +5,7 @@
 
 # Everything is several times slower there than on the stock kernel.
 debug_guest() { # NAME FS SCRIPT [FILE...]
-	BF_GUEST_ENV="export BF_LIMIT=${BF_LIMIT:-1800} BF_ONLY=$(printf %q "${TESTS-}")" TIMEOUT=${TIMEOUT:-4500} t_guest "$@"
+	BF_GUEST_ENV="export BF_ENTRIES=2000 BF_LIMIT=${BF_LIMIT:-1800} BF_ONLY=$(printf %q "${TESTS-}")" TIMEOUT=${TIMEOUT:-4500} t_guest "$@"
 }
 
 # --- a module that does wrong on purpose must make the log red, each kind by itself ---
