@@ -107,14 +107,19 @@ int next_event(struct outcome *o)
 	return buf.meta.fd;
 }
 
-static bool respond(int fd, uint32_t response)
+static bool tell(int fd, uint32_t response)
 {
 	struct fanotify_response r = { .fd = fd, .response = response };
 
-	if (write(group, &r, sizeof(r)) != sizeof(r))
-		return wrong("cannot answer: %s", strerror(errno));
+	return write(group, &r, sizeof(r)) == sizeof(r) || wrong("cannot answer: %s", strerror(errno));
+}
+
+static bool respond(int fd, uint32_t response)
+{
+	bool ok = tell(fd, response);
+
 	close(fd);
-	return true;
+	return ok;
 }
 
 /* Fills the range of an event as a storage manager does: as much of it as is inside of the file. */
@@ -144,6 +149,28 @@ static bool dies(void)
 	usleep(1000);
 	kill(pid, SIGKILL);
 	return waitpid(pid, NULL, 0) == pid || wrong("the listener does not die");
+}
+
+/* Closing the descriptor may wait for the thaw (xfs then frees what it allocated ahead), so that comes after it. */
+static bool react_frozen(int fd, enum how how, const struct seen *s)
+{
+	bool ok = true;
+
+	if (!freezer_told('f', "freezing while an event waits")) {
+		tell(fd, FAN_ALLOW);
+		freezer_answers("freezing after the answer");
+		ok = false;
+	} else if (how == FREEZE_ALLOW) {
+		ok = tell(fd, FAN_ALLOW);
+		usleep(FROZEN);
+	} else {
+		freezer_told('T', "thawing");
+		ok = fill_range(fd, s) & freezer_answers("thawing");
+		return respond(fd, FAN_ALLOW) & ok;
+	}
+	ok &= freezer_told('t', "thawing");
+	close(fd);
+	return ok;
 }
 
 bool react(int fd, enum how how, const struct seen *s)
@@ -178,26 +205,8 @@ bool react(int fd, enum how how, const struct seen *s)
 	case FILLS_BESIDE:
 		return fill_range(fds_of(s->layer)[s->r.file], s) & respond(fd, FAN_ALLOW);
 	case FREEZE_ALLOW:
-		if (!freezer_told('f', "freezing while an event waits")) {
-			respond(fd, FAN_ALLOW);
-			freezer_answers("freezing after the answer");
-			freezer_told('t', "thawing");
-			return false;
-		}
-		respond(fd, FAN_ALLOW);
-		usleep(FROZEN);
-		return freezer_told('t', "thawing");
 	case FREEZE_FILL:
-		if (!freezer_told('f', "freezing while an event waits")) {
-			respond(fd, FAN_ALLOW);
-			freezer_answers("freezing after the answer");
-			freezer_told('t', "thawing");
-			return false;
-		}
-		freezer_told('T', "thawing");
-		fill_range(fd, s);
-		freezer_answers("thawing");
-		return respond(fd, FAN_ALLOW);
+		return react_frozen(fd, how, s);
 	default:
 		return wrong("unknown reaction");
 	}
