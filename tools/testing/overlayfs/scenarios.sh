@@ -220,7 +220,7 @@ os.fsync(f)
 '
 	stat -c %s sync /backing/lower/sync
 	cd / && umount /mnt
-	rm -rf /backing/work/work/incompat
+	(cd /backing/work && rm -rf work/incompat)
 }
 
 full() {
