@@ -56,10 +56,13 @@ modules_image_make() { # FILE
 	"$BF_VM/enter" mkfs.erofs --quiet -d1 -T0 --all-root "$1" "$BF_KERNEL/modules"
 }
 
-# made_from FILE "what" "about" FUNCTION: FILE, made by FUNCTION if it is missing
+# made FILE "what" "about" FUNCTION: FILE, made by FUNCTION if it is missing
 made() {
 	local file=$1 what=$2 about=$3 make=$4
-	[[ -f $file ]] && return
+	if [[ -f $file ]]; then
+		touch "$file"
+		return
+	fi
 	(
 		lock "$(basename "$file")-${KVER-}"
 		[[ -f $file ]] && exit 0
@@ -73,11 +76,8 @@ made() {
 images_ready() {
 	need_space 2 "the guest's images"
 	made "$BF_IMAGE" "making the guest's root image (800 MB)" "10 s" image_root
-	# Images made with another exclude list
-	local f
-	for f in "$BF_ROOT".image-*; do [[ $f == "$BF_IMAGE" || $f == *.tmp.* ]] || remove "$f"; done
 	[[ ! -d $BF_KERNEL/modules ]] || made "$BF_KERNEL/modules.img" "making the guest's modules image" "2 s" modules_image_make
 	BF_INITRAMFS=$BF_KERNEL/initramfs-$(cat "$BF_VM/guest/init" "$BF_VM/image.sh" | sha256sum | cut -c 1-8)
 	made "$BF_INITRAMFS" "making the initramfs" "1 s" initramfs_make
-	for f in "$BF_KERNEL"/initramfs-*; do [[ $f == "$BF_INITRAMFS" || $f == *.tmp.* ]] || remove "$f"; done
+	prune "$BF_CACHE/roots"/* "$BF_KERNEL"/initramfs-*
 }

@@ -128,6 +128,15 @@ begin() {
 # commit DEST: DEST appears, complete, in one rename
 commit() { mv -T -- "$1.tmp.$$" "$1"; }
 
+# prune PATH...: of these, what nobody has used for a week goes; who uses one touches it. Not all but one's own: a clone
+# beside this one may be at another commit, and running.
+prune() {
+	local p
+	for p; do
+		[[ $p == *.tmp.* || -z $(find "$p" -maxdepth 0 -mtime +7 2>/dev/null) ]] || remove "$p"
+	done
+}
+
 # need_space GIB "what": a one-line refusal instead of a failure half way
 need_space() {
 	local have dir=$BF_CACHE

@@ -43,18 +43,12 @@ root_make() {
 	grep -q "$ROOT_SUITE-backports" "$dir/etc/apt/sources.list"
 }
 
-# Roots and guest images of older package lists, once the new root works
-root_prune() {
-	local p
-	for p in "$BF_CACHE/roots"/*; do
-		case $p in "$BF_ROOT" | "$BF_ROOT".*) continue ;; esac
-		remove "$p"
-	done
-}
-
 root_ready() {
 	host_ready
-	[[ -d $BF_ROOT ]] && return
+	if [[ -d $BF_ROOT ]]; then
+		touch "$BF_ROOT"
+		return
+	fi
 	(
 		lock toolchain-root
 		[[ -d $BF_ROOT ]] && exit 0
@@ -65,7 +59,8 @@ root_ready() {
 		fi
 		BF_HINT="is the package mirror reachable?" \
 			step "$BF_CACHE/logs/root.log" "making the toolchain root (Debian $ROOT_SUITE, 2.5 GB)" "90 s" root_make "$tmp"
+		touch "$tmp"
 		commit "$BF_ROOT"
-		root_prune
+		prune "$BF_CACHE/roots"/*
 	)
 }
