@@ -45,7 +45,7 @@ boot_files() { # CMDFILE|"" FILE...
 	local cmd=$1 f
 	shift
 	mkdir -p "$BF_RUN/cpio/bf"
-	cp "$BF_VM"/guest/{main,setup,end} "$BF_RUN/cpio/bf/"
+	cp "$BF_VM"/guest/{main,setup,end,tap} "$BF_RUN/cpio/bf/"
 	for f; do cp -r "$f" "$BF_RUN/cpio/bf/" || return; done
 	[[ -z $cmd ]] || cp "$cmd" "$BF_RUN/cpio/bf/cmd" || return
 	{

@@ -11,14 +11,8 @@ lower=${BF_BACKING:-/backing/lower} stack=${BF_STACK:-/mnt} root=$(realpath "${B
 fs=${BF_FS:-xfs} rounds=${BF_ROUNDS:-2}
 work=$(mktemp -d)
 modprobe -q loop
-n=0
-
-test_that() { # NAME COMMAND...
-	local name=$1
-	shift
-	n=$((n + 1))
-	if "$@"; then echo "ok $n $name"; else echo "not ok $n $name"; fi
-}
+# shellcheck source=../../vm/guest/tap
+. /run/bf/tap
 
 # attach FILE: a loop device with direct I/O on it; prints device and whether it does direct I/O
 attach() {
@@ -54,8 +48,8 @@ freeze() {
 		fi
 		sleep 0.1
 	done
-	echo "not ok $n fsfreeze hangs: freeze protection was leaked"
-	echo "1..$n"
+	echo "not ok $BF_TESTED fsfreeze hangs: freeze protection was leaked"
+	plan
 	exit 1
 }
 
@@ -109,4 +103,4 @@ test_that "the same through two stacks" rounds "$work/nested/image" "$lower/imag
 test_that "unmount the second stack" umount "$work/nested"
 test_that "without direct I/O below it is refused, and without it works" without_direct
 rm -rf "$work" "$lower/image"
-echo "1..$n"
+plan

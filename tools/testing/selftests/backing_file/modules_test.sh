@@ -5,16 +5,9 @@
 lower=${BF_BACKING:-/backing/lower}
 stack=${BF_STACK:-/mnt}
 ko=/run/bf
-n=0
+# shellcheck source=../../vm/guest/tap
+. /run/bf/tap
 
-test_that() { # NAME COMMAND...
-	local name=$1
-	shift
-	n=$((n + 1))
-	if "$@"; then echo "ok $n $name"; else echo "not ok $n $name"; fi
-}
-
-not() { ! "$@" 2>/dev/null; }
 loaded() { [[ -d /sys/module/$1 ]]; }
 users() { [[ $(cat "/sys/module/$1/refcnt") == "$2" ]]; }
 load_both() { insmod $ko/backing_file.ko && insmod $ko/passfs.ko; }
@@ -38,19 +31,19 @@ cycles() {
 
 test_that "lsmod shows passfs using backing_file" grep -q '^backing_file .* passfs,' /proc/modules
 test_that "a mount is a user of passfs" users passfs 1
-test_that "rmmod passfs is refused while it is mounted" not rmmod passfs
-test_that "rmmod backing_file is refused while passfs is loaded" not rmmod backing_file
+test_that "rmmod passfs is refused while it is mounted" refused rmmod passfs
+test_that "rmmod backing_file is refused while passfs is loaded" refused rmmod backing_file
 test_that "unmount" umount "$stack"
 test_that "nothing uses passfs then" users passfs 0
 test_that "unload" unload_both
-test_that "the filesystem type is gone" not grep -qw passfs /proc/filesystems
-test_that "mount without the module is refused" not mount -t passfs "$lower" "$stack"
+test_that "the filesystem type is gone" refused grep -qw passfs /proc/filesystems
+test_that "mount without the module is refused" refused mount -t passfs "$lower" "$stack"
 test_that "passfs without backing_file does not load, and says why" alone
 test_that "load" load_both
 test_that "the filesystem type is there" grep -qw passfs /proc/filesystems
-test_that "load again is refused" not insmod $ko/backing_file.ko
+test_that "load again is refused" refused insmod $ko/backing_file.ko
 test_that "unload again" unload_both
 test_that "load, mount, write, unmount, unload ten times" cycles
 test_that "load for the tests to come" load_both
 test_that "mount for the tests to come" mount -t passfs "$lower" "$stack"
-echo "1..$n"
+plan
