@@ -178,6 +178,18 @@ impl Dentry {
         (!inode.is_null()).then(|| unsafe { Inode::from_raw(inode) })
     }
 
+    /// The dentry in which this one ends, through all layers; `kind` says whether its content or its
+    /// attributes are asked for. C: `d_real()`.
+    pub(crate) fn real(&self, kind: bindings::d_real_type) -> *mut bindings::dentry {
+        // SAFETY: The dentry is valid, and its operations are static.
+        let real = unsafe { self.as_ptr().as_ref().and_then(|d| d.d_op.as_ref()?.d_real) };
+        match real {
+            // SAFETY: As the VFS calls it.
+            Some(real) => unsafe { real(self.as_ptr(), kind) },
+            None => self.as_ptr(),
+        }
+    }
+
     /// The parent, as of now. C: `dget_parent()`.
     pub fn current_parent(&self) -> ARef<Dentry> {
         // SAFETY: The dentry is valid and has a parent, perhaps itself; the reference is ours.

@@ -5,7 +5,10 @@
 //! C headers: `include/linux/fs.h`, `include/linux/fs_context.h`.
 
 use crate::{
-    attr::StatFs,
+    attr::{
+        FileType,
+        StatFs, //
+    },
     bindings,
     context::{
         self,
@@ -183,6 +186,14 @@ pub trait FileSystem: Sized + 'static {
     ) -> Result<bool> {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
+
+    /// The dentry below of a regular file, whose pages and attributes are the real ones. For those who
+    /// have to know when they change, or find the file by its mappings: IMA and EVM, IPE, uprobes.
+    ///
+    /// C: `dentry_operations::d_real`.
+    fn below(_dentry: &Dentry<Self>) -> Option<&Dentry> {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
 }
 
 /// A registered filesystem type; dropping it unregisters.
@@ -297,6 +308,11 @@ impl<T: FileSystem> Table<T> {
             None
         },
         d_release: Some(Self::d_release),
+        d_real: if T::HAS_BELOW {
+            Some(Self::d_real)
+        } else {
+            None
+        },
         ..pin_init::zeroed()
     };
 
@@ -390,6 +406,18 @@ impl<T: FileSystem> Table<T> {
         match valid {
             Ok(valid) => valid.into(),
             Err(err) => err.to_errno(),
+        }
+    }
+
+    unsafe extern "C" fn d_real(
+        dentry: *mut bindings::dentry,
+        kind: bindings::d_real_type,
+    ) -> *mut bindings::dentry {
+        // SAFETY: A referenced dentry.
+        let own = unsafe { Dentry::<T>::from_raw(dentry) };
+        match own.inode().map(|inode| inode.file_type()) {
+            Some(FileType::Regular) => T::below(own).map_or(dentry, |below| below.real(kind)),
+            _ => dentry,
         }
     }
 

@@ -288,6 +288,10 @@ impl FileSystem for PassFs {
         Ok(())
     }
 
+    fn below(dentry: &Dentry<Self>) -> Option<&Dentry> {
+        dentry.data().ok()
+    }
+
     #[inline]
     fn revalidate(
         walk: &Walk,
