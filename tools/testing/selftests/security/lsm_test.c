@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Promises to security modules: whatever is done to a stacked file, they are asked about the backing file as they would be
- * if it were used directly, with the credentials of the mounter; what they deny does not happen.
+ * Promises to security modules: whatever is done to a stacked file, they are asked about the backing file as they would
+ * be if it were used directly, with the credentials of the mounter; what they deny does not happen.
  *
- * Bugs of the C code guarded here: B1 (a splice into a backing file asks nobody), B7 (a mapping of a stacked file was not
- * asked of the backing file; it has to be when the mapping's file is the backing file already, and before the backing
- * filesystem maps it).
+ * Bugs of the C code guarded here: B1 (a splice into a backing file asks nobody), B7 (a mapping of a stacked file was
+ * not asked of the backing file; it has to be when the mapping's file is the backing file already, and before the
+ * backing filesystem maps it).
  *
  * The security module is a BPF program that counts and denies, see lsm.bpf.c.
  */
@@ -69,12 +69,15 @@ static void answer(bool deny)
 {
 	state_read();
 	state.deny = deny;
-	state.reads = state.writes = state.maps = state.map_is_backing = 0;
+	state.reads = 0;
+	state.writes = 0;
+	state.maps = 0;
+	state.map_is_backing = 0;
 	state.uid = ~0;
 	state_write();
 }
 
-/* What is done, to @fd, which is open for reading and writing. @other is a file nobody looks at, @pipe an empty pipe. */
+/* What is done to @fd, which is open for reading and writing. @other is a file nobody looks at, @pipe an empty pipe. */
 struct operation {
 	const char *name;
 	ssize_t (*run)(int fd, int other, int *pipe);
