@@ -7,7 +7,7 @@ use kernel::{
     prelude::*, //
 };
 use vfs::{
-    attr::SetAttr,
+    attr::BackingAttr,
     dirop,
     with_creds,
     HookContext,
@@ -19,8 +19,7 @@ use vfs::{
 /// A new size comes first, as `truncate(2)` sets it: the pre-content hook runs, for the new end,
 /// before the filesystem is protected against freezing. Then the other attributes follow.
 ///
-/// `attr` is in terms of the backing filesystem ([`SetAttr::restack`]). The lock of the *user* inode
-/// is held by the caller, the backing inode's must not be. May sleep.
+/// The lock of the *user* inode is held by the caller, the backing inode's must not be. May sleep.
 ///
 /// C: `notify_change()` as `ovl_setattr()` uses it, which runs no hook.
 ///
@@ -32,7 +31,7 @@ pub fn set_attributes(
     hooks: &mut HookContext,
     cred: &Credential,
     path: &Path,
-    attr: &mut SetAttr,
+    mut attr: BackingAttr<'_>,
 ) -> Result {
     with_creds(cred, || {
         if let Some(size) = attr.take_size() {
@@ -42,6 +41,6 @@ pub fn set_attributes(
             return Ok(());
         }
         let write = path.mount().want_write(hooks)?;
-        dirop::notify_change(&write, path.dentry(), attr)
+        dirop::notify_change(&write, path.dentry(), &mut attr)
     })
 }

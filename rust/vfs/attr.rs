@@ -132,21 +132,6 @@ impl SetAttr {
         Self(Opaque::new(attr))
     }
 
-    /// Checks that the current task may make this change to `dentry`, as the VFS would for a
-    /// filesystem without attributes of its own. The inode's lock must be held.
-    ///
-    /// C: `setattr_prepare()`.
-    ///
-    /// # Errors
-    ///
-    /// `EPERM`, or `EFBIG`, `ETXTBSY` or `EINVAL` for a size that cannot be.
-    pub fn prepare(&mut self, idmap: &Idmap, dentry: &Dentry) -> Result {
-        // SAFETY: All arguments are valid; the VFS calls `setattr` with the inode locked.
-        to_result(unsafe {
-            bindings::setattr_prepare(idmap.as_ptr(), dentry.as_ptr(), self.as_ptr())
-        })
-    }
-
     /// If the size changes, takes away from the file, which is `inode`, the privileges that a change of
     /// its content by the current task does. For attributes that may have changed since the VFS looked.
     ///
@@ -163,9 +148,64 @@ impl SetAttr {
         }
     }
 
+    /// Checks that the current task may make this change to `dentry`, as the VFS would for a
+    /// filesystem without attributes of its own. The inode's lock must be held.
+    ///
+    /// C: `setattr_prepare()`.
+    ///
+    /// # Errors
+    ///
+    /// `EPERM`, or `EFBIG`, `ETXTBSY` or `EINVAL` for a size that cannot be.
+    pub fn prepare(&mut self, idmap: &Idmap, dentry: &Dentry) -> Result<Prepared<'_>> {
+        // SAFETY: All arguments are valid; the VFS calls `setattr` with the inode locked.
+        to_result(unsafe {
+            bindings::setattr_prepare(idmap.as_ptr(), dentry.as_ptr(), self.as_ptr())
+        })?;
+        Ok(Prepared(self))
+    }
+}
+
+/// A change that the task may make.
+pub struct Prepared<'a>(&'a mut SetAttr);
+
+impl<'a> Prepared<'a> {
+    /// Makes a change of the stacked `inode` one of its backing file: owners as the stacked
+    /// filesystem knows them, no file of the stacked filesystem, and set-id bits left for the
+    /// backing filesystem to clear.
+    pub fn restack(self, idmap: &Idmap, inode: &Inode) -> BackingAttr<'a> {
+        let attr = self.0.as_ptr();
+        // SAFETY: `attr` is exclusive, the others are valid.
+        unsafe {
+            bindings::rebase_owner(idmap.as_ptr(), inode.as_ptr(), attr);
+            let valid = &mut (*attr).ia_valid;
+            *valid &= !(bindings::ATTR_FILE | bindings::ATTR_OPEN);
+            if *valid & (bindings::ATTR_KILL_SUID | bindings::ATTR_KILL_SGID) != 0 {
+                *valid &= !bindings::ATTR_MODE;
+            }
+        }
+        // INVARIANT: The mode went if a set-id bit is to be cleared, and the file did.
+        BackingAttr(self.0)
+    }
+}
+
+/// Attributes to be set on a backing file. A size is set by itself, the rest with
+/// [`dirop::notify_change`](crate::dirop::notify_change).
+///
+/// # Invariants
+///
+/// There is no file in it, and not both a mode and a set-id bit to clear, which the VFS takes for a
+/// bug of the kernel.
+pub struct BackingAttr<'a>(&'a mut SetAttr);
+
+impl BackingAttr<'_> {
+    #[inline]
+    pub(crate) fn as_ptr(&mut self) -> *mut bindings::iattr {
+        self.0.as_ptr()
+    }
+
     /// Takes the new size out of the change, if it has one; what stays are the other attributes.
     pub fn take_size(&mut self) -> Option<Offset> {
-        let attr = self.as_ptr();
+        let attr = self.0.as_ptr();
         // SAFETY: Exclusive.
         unsafe {
             if (*attr).ia_valid & bindings::ATTR_SIZE == 0 {
@@ -188,23 +228,7 @@ impl SetAttr {
             | bindings::ATTR_KILL_SUID
             | bindings::ATTR_KILL_SGID
             | bindings::ATTR_KILL_PRIV;
-        self.get().ia_valid & WHAT == 0
-    }
-
-    /// Makes a change of the stacked `inode` one of its backing file: owners as the stacked
-    /// filesystem knows them, no file of the stacked filesystem, and set-id bits left for the
-    /// backing filesystem to clear.
-    pub fn restack(&mut self, idmap: &Idmap, inode: &Inode) {
-        let attr = self.as_ptr();
-        // SAFETY: `attr` is exclusive, the others are valid.
-        unsafe {
-            bindings::rebase_owner(idmap.as_ptr(), inode.as_ptr(), attr);
-            let valid = &mut (*attr).ia_valid;
-            *valid &= !(bindings::ATTR_FILE | bindings::ATTR_OPEN);
-            if *valid & (bindings::ATTR_KILL_SUID | bindings::ATTR_KILL_SGID) != 0 {
-                *valid &= !bindings::ATTR_MODE;
-            }
-        }
+        self.0.get().ia_valid & WHAT == 0
     }
 }
 
@@ -308,10 +332,12 @@ mod tests {
     #[test]
     fn a_size_is_taken_once() {
         let mut attr = change(bindings::ATTR_SIZE | bindings::ATTR_MTIME, 4096);
+        let mut attr = BackingAttr(&mut attr);
         assert_eq!(attr.take_size(), Some(4096));
         assert_eq!(attr.take_size(), None);
         assert!(!attr.is_empty());
         let mut attr = change(bindings::ATTR_SIZE, 0);
+        let mut attr = BackingAttr(&mut attr);
         assert_eq!(attr.take_size(), Some(0));
         assert!(attr.is_empty());
     }
@@ -324,9 +350,9 @@ mod tests {
             bindings::ATTR_OPEN,
             bindings::ATTR_FORCE,
         ] {
-            assert!(change(valid, 0).is_empty());
+            assert!(BackingAttr(&mut change(valid, 0)).is_empty());
         }
-        assert!(!SetAttr::kill_sgid().is_empty());
-        assert!(!change(bindings::ATTR_MODE | bindings::ATTR_FILE, 0).is_empty());
+        assert!(!BackingAttr(&mut SetAttr::kill_sgid()).is_empty());
+        assert!(!BackingAttr(&mut change(bindings::ATTR_MODE, 0)).is_empty());
     }
 }

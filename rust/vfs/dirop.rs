@@ -360,12 +360,13 @@ impl Drop for LinkTarget<'_> {
 pub fn notify_change(
     write: &MountWrite<'_>,
     dentry: &Dentry,
-    attr: &mut crate::attr::SetAttr,
+    attr: &mut crate::attr::BackingAttr<'_>,
 ) -> Result {
     let inode: &Inode = dentry.inode().ok_or(ENOENT)?;
     let idmap: &Idmap = write.mount().idmap();
     let _lock = inode.lock();
-    // SAFETY: All arguments are valid and the inode is locked.
+    // SAFETY: All arguments are valid, the inode is locked, and `attr` asks for nothing that C has
+    // no answer to (see its type).
     to_result(unsafe {
         bindings::notify_change(
             idmap.as_ptr(),

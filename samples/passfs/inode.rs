@@ -182,8 +182,7 @@ impl Attributes for PassAttributes {
         let inode = dentry.inode().ok_or(ENOENT)?;
         refresh(inode);
         attr.drop_privs_with_size(idmap, inode);
-        attr.prepare(idmap, dentry)?;
-        attr.restack(idmap, inode);
+        let attr = attr.prepare(idmap, dentry)?.restack(idmap, inode);
         let path = backing_path(dentry)?;
         let result = backing_file::set_attributes(hooks, cred(dentry), &path, attr);
         refresh(inode);
