@@ -82,8 +82,8 @@ struct file *rust_backing_file_open(const struct file *user_file, int flags,
  * @mode: permissions
  * @cred: credentials of the file; those of the task decide what it may
  *
- * As rust_backing_file_open(). No hook runs, there is no content. Freeze
- * protection of the backing filesystem may be held.
+ * As rust_backing_file_open(). No hook runs, there is no content. The caller has
+ * write access to the mount (mnt_want_write()).
  *
  * C counterpart: backing_tmpfile_open().
  *

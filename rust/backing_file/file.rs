@@ -123,16 +123,17 @@ impl BackingFile {
     /// file `user`, which is in its own `O_TMPFILE` open.
     ///
     /// As [`BackingFile::open`]. Unlike the C function it records the outermost user path, and makes
-    /// no fsnotify events if the user file makes none.
+    /// no fsnotify events if the user file makes none. The filesystem is protected against freezing
+    /// meanwhile, so that who decides about the opening is asked under that protection, as by the VFS.
     ///
-    /// C: `backing_tmpfile_open()`.
+    /// C: `backing_tmpfile_open()`, in `mnt_want_write()`.
     ///
     /// # Errors
     ///
     /// `EACCES`, `EOPNOTSUPP` if the filesystem has no such files, `ENOSPC`, `EDQUOT`, `EROFS`,
     /// `ENFILE`, `ENOMEM`, or what the filesystem returns.
     pub fn tmpfile<T>(
-        _hooks: &mut HookContext,
+        hooks: &mut HookContext,
         user: &Opening<'_, T>,
         parent: &Path,
         mode: u16,
@@ -140,16 +141,18 @@ impl BackingFile {
     ) -> Result<ARef<Self>> {
         parent.inode().ok_or(ENOENT)?;
         let flags = user.flags();
-        // SAFETY: `user` is valid, and `parent` positive.
-        let file = with_creds(cred, || unsafe {
-            Self::tmpfile_raw(user.as_ptr(), flags, parent, mode, cred)
+        let file = with_creds(cred, || {
+            let _write = parent.mount().want_write(hooks)?;
+            // SAFETY: `user` is valid, and `parent` positive.
+            unsafe { Self::tmpfile_raw(user.as_ptr(), flags, parent, mode, cred) }
         })?;
         user.clear_open_flags();
         user.allow_what(&file.file);
         Ok(file)
     }
 
-    /// Makes a file without a name in `parent` with `flags`, acting with the current credentials.
+    /// Makes a file without a name in `parent` with `flags`, acting with the current credentials. The
+    /// caller has write access to the mount.
     ///
     /// # Safety
     ///

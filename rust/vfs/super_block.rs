@@ -30,7 +30,13 @@ use kernel::{
         c_void, //
     },
     prelude::*,
-    sync::aref::ARef,
+    sync::{
+        aref::ARef,
+        atomic::{
+            Atomic,
+            Relaxed, //
+        }, //
+    },
     types::{
         ForeignOwnable,
         Opaque, //
@@ -113,6 +119,37 @@ impl SuperBlock {
             bindings::up_read(&raw mut (*sb).s_umount);
             result
         }
+    }
+}
+
+/// Which failed writes of the filesystem below a stacked one has told about.
+pub struct WriteErrors(Atomic<bindings::errseq_t>);
+
+impl WriteErrors {
+    /// Those that `below` has told about so far.
+    pub fn of(below: &SuperBlock) -> Self {
+        // SAFETY: `below` is mounted.
+        Self(Atomic::new(unsafe {
+            bindings::errseq_sample(&raw mut (*below.as_ptr()).s_wb_err)
+        }))
+    }
+
+    /// Makes what failed on `below` since the last call an error of `sb`: `syncfs(2)` returns it,
+    /// once for each file that is open. To be called when `sb` was synchronised.
+    ///
+    /// C: `errseq_check_and_advance()`, `errseq_set()`.
+    pub fn pass_on(&self, below: &SuperBlock, sb: &SuperBlock) {
+        let mut since = self.0.load(Relaxed);
+        // SAFETY: Both are mounted; these fields are changed by these functions, which are atomic.
+        unsafe {
+            let errors = &raw mut (*below.as_ptr()).s_wb_err;
+            let err = bindings::errseq_check_and_advance(errors, &mut since);
+            if err != 0 {
+                bindings::errseq_set(&raw mut (*sb.as_ptr()).s_wb_err, err);
+            }
+        }
+        // Two at the same time tell the same error, which is better than none.
+        self.0.store(since, Relaxed);
     }
 }
 

@@ -79,7 +79,8 @@ pub use self::{
     super_block::{
         NewSuperBlock,
         SpareInode,
-        SuperBlock, //
+        SuperBlock,
+        WriteErrors, //
     },
     walk::{
         RcuRelease,

@@ -54,7 +54,8 @@ use vfs::{
     SpareInode,
     SuperBlock,
     Walk,
-    Walked, //
+    Walked,
+    WriteErrors, //
 };
 
 /// "PASS".
@@ -70,6 +71,8 @@ pub(crate) struct Instance {
     /// Who mounted it: on whose behalf everything below is done.
     cred: ARef<Credential>,
     map_policy: MapPolicy,
+    /// What `syncfs(2)` said of the filesystem below.
+    write_errors: WriteErrors,
 }
 
 impl Instance {
@@ -197,11 +200,13 @@ impl FileSystem for PassFs {
 
         let cred = CredBuilder::from_current()?.without_sys_resource().build();
         let map_policy = fc.options().mmap.unwrap_or_default();
+        let write_errors = WriteErrors::of(lower.mount().super_block());
         Ok(KBox::new(
             Instance {
                 lower,
                 cred,
                 map_policy,
+                write_errors,
             },
             GFP_KERNEL,
         )?)
@@ -224,11 +229,14 @@ impl FileSystem for PassFs {
 
     fn sync(sb: &SuperBlock<Self>, wait: bool) -> Result {
         // The VFS calls twice; once is enough for the filesystem below, which starts with not waiting too.
-        if wait {
-            sb.data().lower.mount().super_block().sync()
-        } else {
-            Ok(())
+        if !wait {
+            return Ok(());
         }
+        let instance = sb.data();
+        let below = instance.lower.mount().super_block();
+        let result = below.sync();
+        instance.write_errors.pass_on(below, sb);
+        result
     }
 
     fn statfs(dentry: &Dentry<Self>, buf: &mut StatFs) -> Result {
