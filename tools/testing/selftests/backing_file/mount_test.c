@@ -332,6 +332,69 @@ TEST_F(mount, remount_options)
 	EXPECT_EQ(0, umount(self->at));
 }
 
+static bool option_shown(const char *at, const char *option)
+{
+	char line[4096], *shown;
+
+	if (!mount_line(at, line, sizeof(line)))
+		return false;
+	shown = strstr(line, " - passfs ");
+	return shown && strstr(shown, option);
+}
+
+/* Typed: a wrong value, none at all, and another one while mounted are refused, each with its own words. */
+TEST_F(mount, typed_option)
+{
+	static const char * const policies[] = { "lazy", "fill", "refuse", "trust" };
+	char option[32], other[32];
+	size_t i;
+	int fs;
+
+	for (i = 0; i < ARRAY_SIZE(policies); i++) {
+		snprintf(option, sizeof(option), "mmap=%s", policies[i]);
+		ASSERT_EQ(0, mount(self->lower, self->at, "passfs", 0, option));
+		/* The default one is not shown */
+		EXPECT_EQ(i != 0, option_shown(self->at, option)) TH_LOG("%s", option);
+		EXPECT_EQ(0, mount(NULL, self->at, NULL, MS_REMOUNT, option));
+		snprintf(other, sizeof(other), "mmap=%s", policies[(i + 1) % ARRAY_SIZE(policies)]);
+		EXPECT_EQ(-EINVAL, errno_of(mount(NULL, self->at, NULL, MS_REMOUNT, other)));
+		EXPECT_EQ(i != 0, option_shown(self->at, option)) TH_LOG("%s", option);
+		fs = syscall(SYS_fspick, AT_FDCWD, self->at, 0);
+		ASSERT_LE(0, fs);
+		ASSERT_EQ(0, set_string(fs, "mmap", other + strlen("mmap=")));
+		EXPECT_EQ(-EINVAL, errno_of(syscall(SYS_fsconfig, fs, FSCONFIG_CMD_RECONFIGURE, NULL, NULL, 0)));
+		EXPECT_NE(NULL, strstr(message(fs), "option 'mmap' cannot be changed while mounted"));
+		ASSERT_EQ(0, close(fs));
+		EXPECT_EQ(0, umount(self->at));
+	}
+	fs = fs_open();
+	EXPECT_EQ(-EINVAL, errno_of(set_string(fs, "mmap", "maybe")));
+	EXPECT_NE(NULL, strstr(message(fs), "option 'mmap' cannot be 'maybe'"));
+	EXPECT_EQ(-EINVAL, errno_of(syscall(SYS_fsconfig, fs, FSCONFIG_SET_FLAG, "mmap", NULL, 0)));
+	EXPECT_NE(NULL, strstr(message(fs), "option 'mmap' needs a value"));
+	ASSERT_EQ(0, close(fs));
+	EXPECT_EQ(-EINVAL, errno_of(mount(self->lower, self->at, "passfs", 0, "mmap=maybe")));
+}
+
+/* As people mount: mount(8), with a line of options. */
+TEST_F(mount, command)
+{
+	char line[2 * PATH_MAX];
+
+	snprintf(line, sizeof(line), "mount -t passfs -o ro,nosuid,nodev,mmap=refuse %.2000s %.2000s", self->lower,
+		 self->at);
+	ASSERT_EQ(0, system(line));
+	EXPECT_TRUE(option_shown(self->at, "ro,mmap=refuse"));
+	ASSERT_TRUE(mount_line(self->at, line, sizeof(line)));
+	EXPECT_NE(NULL, strstr(line, " ro,nosuid,nodev,")) TH_LOG("%s", line);
+	snprintf(line, sizeof(line), "cd %.2000s && mount -o remount,rw . && touch f", self->at);
+	EXPECT_EQ(0, system(line));
+	snprintf(line, sizeof(line), "cd %.2000s && mount -o remount,ro . && ! touch f", self->at);
+	EXPECT_EQ(0, system(line));
+	snprintf(line, sizeof(line), "umount %.2000s", self->at);
+	EXPECT_EQ(0, system(line));
+}
+
 /* An open file, a mapping, a current folder: each keeps the mount. */
 TEST_F(mount, busy)
 {
@@ -413,6 +476,36 @@ TEST_F(mount, needs_privilege)
 {
 	EXPECT_EQ(EPERM, as_user(NOBODY, mount(self->lower, self->at, "passfs", 0, NULL)));
 	EXPECT_EQ(EPERM, as_user(NOBODY, fs_open()));
+}
+
+/* Who a program with the set-user-id bit runs as, if nobody starts it. */
+static int runs_as(const char *program)
+{
+	char command[PATH_MAX + 16];
+	int uid = -1;
+	FILE *f;
+
+	snprintf(command, sizeof(command), "setpriv --reuid=%d --regid=%d --clear-groups %.3000s -u", NOBODY, NOBODY,
+		 program);
+	f = popen(command, "r");
+	if (!f || fscanf(f, "%d", &uid) != 1)
+		uid = -1;
+	pclose(f);
+	return uid;
+}
+
+TEST_F(mount, nosuid)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "cp /usr/bin/id %.2000s/id && chmod 4755 %.2000s/id", self->lower, self->lower);
+	ASSERT_EQ(0, system(path));
+	snprintf(path, sizeof(path), "%.3000s/id", self->at);
+	ASSERT_EQ(0, mount(self->lower, self->at, "passfs", 0, NULL));
+	EXPECT_EQ(0, runs_as(path));
+	ASSERT_EQ(0, mount(NULL, self->at, NULL, MS_REMOUNT | MS_BIND | MS_NOSUID, NULL));
+	EXPECT_EQ(NOBODY, runs_as(path));
+	EXPECT_EQ(0, umount(self->at));
 }
 
 /* What the mount forbids, whatever the files are. */
