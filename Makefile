@@ -27,6 +27,9 @@ help: ## this list (the default goal)
 run: ## demonstration: boot Debian's kernel in QEMU, mount passfs on xfs, show real files going through it
 	@$(vm) demo
 
+hsm: ## demonstration: a storage manager (samples/hsm) fills files of the backing file system as they are used through passfs
+	@$(vm) hsm
+
 vm: ## a shell in the guest; with CMD='...' runs that, with its output and exit status (SHARE=dir is /share there)
 	@$(vm) guest
 
@@ -74,7 +77,7 @@ bench: ## cost per operation against the backing file system and its peers
 	@$(vm) bench
 
 .DEFAULT_GOAL := help
-.PHONY: help run vm modules modules_install doc rust-analyzer fmt fmt-check clippy clean distclean test check soak bench
+.PHONY: help run hsm vm modules modules_install doc rust-analyzer fmt fmt-check clippy clean distclean test check soak bench
 
 # make itself turns any failure of a recipe into exit status 2, but `make vm CMD=...` is to exit as the command did.
 # A loaded object (a documented feature of GNU make) sets make's status to what the guest left in this file; without a

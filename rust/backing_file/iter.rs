@@ -15,7 +15,6 @@ use crate::{
     BackingFile, //
 };
 use kernel::{
-    cred::Credential,
     error::to_result,
     fs::Kiocb,
     iov::{
@@ -30,8 +29,7 @@ use vfs::{
     bindings,
     error::to_size,
     inode::InodeGuard,
-    with_creds,
-    xattr::Buffer, //
+    with_creds, //
 };
 
 impl BackingFile {
@@ -115,22 +113,6 @@ impl BackingFile {
     /// append any more; one that was opened before the inode was made append-only goes on writing.
     pub(crate) fn lost_append(&self) -> bool {
         self.flags() & bindings::O_APPEND != 0 && self.inode().is_append_only()
-    }
-
-    /// Whether the file has set-id bits or file capabilities, which [`BackingFile::remove_privs`] takes
-    /// away.
-    pub(crate) fn has_privs(&self, user: &UserFile, cred: &Credential) -> Result<bool> {
-        if self.inode().is_nosec() {
-            return Ok(false);
-        }
-        self.refresh(user)?;
-        let set_id = (bindings::S_ISUID | bindings::S_ISGID) as bindings::umode_t;
-        Ok(user.inode().mode() & set_id != 0
-            || with_creds(cred, || {
-                self.path()
-                    .getxattr(c"security.capability", Buffer::none())
-                    .is_ok()
-            }))
     }
 
     /// Takes set-id bits and file capabilities off the user file, as a change of its content by the

@@ -109,8 +109,7 @@ impl BackingFile {
     #[inline]
     pub fn verify_open<C: Callbacks>(&self, ctx: Ctx<'_, C>, policy: MapPolicy) -> Result {
         // What cannot be read cannot be mapped.
-        let unreadable = self.flags() & bindings::O_ACCMODE == bindings::O_WRONLY;
-        if unreadable || !self.has_pre_content_watch() {
+        if self.is_write_only() || !self.has_pre_content_watch() {
             return Ok(());
         }
         match policy {

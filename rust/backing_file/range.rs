@@ -8,6 +8,8 @@
 //! only then the backing filesystem is protected against freezing. Some of those functions do not run
 //! the hook at all.
 
+mod copy;
+
 use crate::BackingFile;
 use core::marker::PhantomData;
 use kernel::{
@@ -64,8 +66,8 @@ mod sealed {
 ///
 /// # Invariants
 ///
-/// The hooks ran for `range` of `file`, and no freeze protection was taken since: `hooks` is
-/// borrowed.
+/// The hooks ran for `range` of `file`, and since then no freeze protection was taken that is still held:
+/// `hooks` is borrowed.
 pub struct Verified<'a, A: Access> {
     file: &'a BackingFile,
     range: Range,
@@ -150,6 +152,17 @@ impl<'a> Verified<'a, Write> {
     #[inline]
     pub(crate) fn file(&self) -> &'a BackingFile {
         self.file
+    }
+
+    /// The same proof, for one of several attempts at what was verified.
+    fn once_more(&mut self) -> Verified<'_, Write> {
+        // INVARIANT: As of `self`, which is borrowed until this proof, and the guard made of it, are gone.
+        Verified {
+            file: self.file,
+            range: self.range,
+            hooks: self.hooks,
+            _access: PhantomData,
+        }
     }
 
     /// Protects the file's filesystem against freezing, for a change of the verified range.

@@ -55,6 +55,11 @@ void bf_helper_sb_writers_release(struct file *file)
 	__sb_writers_release(file_inode(file)->i_sb, SB_FREEZE_WRITE);
 }
 
+void bf_helper_fsnotify_access(struct file *file)
+{
+	fsnotify_access(file);
+}
+
 void bf_helper_fsnotify_modify(struct file *file)
 {
 	fsnotify_modify(file);

@@ -382,6 +382,12 @@ impl Walked<Inode> {
         self.flags() & bindings::S_NOSEC != 0
     }
 
+    /// Whether the two are of one mounted filesystem.
+    pub fn same_super_block(&self, other: &Inode) -> bool {
+        // SAFETY: An inode keeps its super block.
+        unsafe { (*self.as_ptr()).i_sb == (*other.as_ptr()).i_sb }
+    }
+
     /// Whether it is an inode of a stacking filesystem itself.
     #[inline]
     pub fn is_stacked(&self) -> bool {

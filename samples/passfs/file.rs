@@ -216,11 +216,11 @@ impl Operations for PassFile {
         }
         let lock = to.0.inode().lock();
         let ctx = Ctx::<Changed>::new(hooks, cred(to.0));
-        let (from, to) = ((side(from), cred(from.0)), side(to));
         if flags & remap::DEDUP != 0 {
-            BackingFile::dedupe_range(ctx, &lock, from, to, len, flags)
+            BackingFile::dedupe_range(ctx, &lock, side(from), side(to), len, flags)
         } else {
-            BackingFile::clone_range(ctx, &lock, from, to, len, flags)
+            let from = (side(from), cred(from.0));
+            BackingFile::clone_range(ctx, &lock, from, side(to), len, flags)
         }
     }
 }

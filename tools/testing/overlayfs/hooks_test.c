@@ -17,6 +17,7 @@
 static const char *const own[] = {
 	"truncate", "ftruncate", "ftruncate to extend", "open O_TRUNC",
 	"posix_fadvise WILLNEED", "posix_fadvise WILLNEED to the end", "readahead",
+	"io_uring ftruncate", "io_uring open O_TRUNC", "io_uring fadvise WILLNEED",
 };
 
 static bool helped(const struct op *op)

@@ -50,7 +50,7 @@ own_tree() {
 help_is_whole() {
 	local goal
 	make help
-	for goal in run vm modules modules_install doc rust-analyzer fmt fmt-check clippy clean test check soak bench; do
+	for goal in run hsm vm modules modules_install doc rust-analyzer fmt fmt-check clippy clean test check soak bench; do
 		make help | grep -qE "^ *make $goal +[^ ]" || { echo "no line for $goal"; return 1; }
 	done
 }

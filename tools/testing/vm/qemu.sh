@@ -211,12 +211,28 @@ vm_guest() {
 	exit "$rc"
 }
 
+# demonstrate NAME COMMANDS [FILE...]
+demonstrate() {
+	local rc=0
+	guest_run "$@" || rc=$?
+	((rc == 0)) || die "the demonstration failed (status $rc); the guest's kernel log is build/logs/$1.kernel.log"
+	[[ -z $BF_LOG_BAD ]] || die "the demonstration worked, but the guest's kernel reported a problem (above)"
+}
+
 # make run
 vm_demo() {
-	local rc=0 start=$SECONDS
+	local start=$SECONDS
 	guest_prepare
-	BF_SETUP=none guest_run demo "$BF_TOP/tools/testing/demo.sh" || rc=$?
-	((rc == 0)) || die "the demonstration failed (status $rc); the guest's kernel log is build/logs/demo.kernel.log"
-	[[ -z $BF_LOG_BAD ]] || die "the demonstration worked, but the guest's kernel reported a problem (above)"
+	BF_SETUP=none demonstrate demo "$BF_TOP/tools/testing/demo.sh"
 	say "success: files went through passfs and backing_file on kernel $KVER, no kernel warning ($(elapsed "$start"))"
+}
+
+# make hsm
+vm_hsm() {
+	local start=$SECONDS
+	guest_prepare
+	mkdir -p "$OUT/samples/hsm"
+	"$BF_VM/enter" make --no-print-directory -C "$BF_TOP/samples/hsm" OUTPUT="$OUT/samples/hsm"
+	demonstrate hsm "$BF_TOP/tools/testing/demo-hsm.sh" "$OUT/samples/hsm/hsm"
+	say "success: placeholders were filled as they were used through passfs, no kernel warning ($(elapsed "$start"))"
 }

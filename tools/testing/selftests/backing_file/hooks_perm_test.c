@@ -202,7 +202,7 @@ static void refused(struct __test_metadata *const _metadata, struct _test_data_p
 	pid_t pid;
 
 	if (fs_is("tmpfs"))
-		return;
+		SKIP(return, "this filesystem has no pre-content events");
 	ASSERT_EQ(0, fchownat(self->place.dir, "f", USER, USER, 0));
 	ASSERT_EQ(0, fchmodat(self->place.dir, "f", 06777, 0));
 	ASSERT_EQ(0, fchmod(self->place.dir, 0777));
@@ -280,6 +280,86 @@ TEST_F(perm, refused_fallocate_keeps_suid)
 TEST_F(perm, refused_truncate_keeps_suid)
 {
 	refused(_metadata, self, truncates);
+}
+
+static int source;
+
+static long copies(int fd)
+{
+	off_t from = 0, to = 0;
+
+	return errno_of(copy_file_range(source, &from, fd, &to, LEN, 0));
+}
+
+TEST_F(perm, refused_copy_keeps_suid)
+{
+	make_file(_metadata, self->place.dir, "s", LEN, SEED);
+	source = must_open(self->place.dir, "s", O_RDONLY);
+	refused(_metadata, self, copies);
+}
+
+static ino_t ino_of(int dir, const char *name)
+{
+	struct stat st;
+
+	return fstatat(dir, name, &st, 0) ? 0 : st.st_ino;
+}
+
+#define expect_range_of(ino_, pid_, response) \
+do { \
+	must_get(self->fan, &ev); \
+	EXPECT_EQ(ino_, ev.ino); \
+	EXPECT_EQ(0, ev.off); \
+	EXPECT_EQ(LEN, ev.len); \
+	EXPECT_EQ(pid_, ev.pid); \
+	answer(self->fan, &ev, response); \
+} while (0)
+
+/* Each side of a copy is asked for once, on behalf of the mount it is on. */
+TEST_F(perm, copy_between_mounts)
+{
+	ino_t from, to;
+	char path[64];
+	int second, unwatched;
+	pid_t pid;
+
+	if (fs_is("tmpfs"))
+		SKIP(return, "this filesystem has no pre-content events");
+	snprintf(path, sizeof(path), "/tmp/second.%d", getpid());
+	ASSERT_EQ(0, mkdir(path, 0755));
+	ASSERT_EQ(0, mount(self->place.plain_path, path, "passfs", 0, NULL));
+	second = open(path, O_RDONLY | O_DIRECTORY);
+	make_file(_metadata, second, "t", LEN, SEED + 1);
+	from = ino_of(self->place.under, "f");
+	to = ino_of(self->place.plain, "t");
+	unwatched = must_open(self->place.plain, "t", O_RDONLY);
+	ASSERT_EQ(0, watch(self->fan, 0, FAN_PRE_ACCESS, self->place.under, "f"));
+	ASSERT_EQ(0, watch(self->fan, 0, FAN_PRE_ACCESS, self->place.plain, "t"));
+	pid = actor();
+	if (!pid) {
+		int fd = openat(second, "t", O_WRONLY);
+
+		source = openat(self->place.dir, "f", O_RDONLY);
+		CHECK(fd >= 0 && source >= 0);
+		CHECK(copies(fd) == -EPERM);
+		CHECK(copies(fd) == -EPERM);
+		/* Opened before the mark, so this look is no event. */
+		CHECK(differs(unwatched, LEN, 0, SEED + 1) == -1);
+		CHECK(copies(fd) == LEN);
+		_exit(0);
+	}
+	expect_range_of(from, pid, FAN_DENY);
+	expect_range_of(from, pid, FAN_ALLOW);
+	expect_range_of(to, pid, FAN_DENY);
+	expect_range_of(from, pid, FAN_ALLOW);
+	expect_range_of(to, pid, FAN_ALLOW);
+	must_end(pid);
+	expect_no_more();
+	ASSERT_EQ(0, fanotify_mark(self->fan, FAN_MARK_FLUSH, 0, AT_FDCWD, "/"));
+	EXPECT_EQ(-1, name_differs(self->place.plain, "t", LEN, SEED));
+	close(second);
+	EXPECT_EQ(0, umount(path));
+	rmdir(path);
 }
 
 TEST_HARNESS_MAIN

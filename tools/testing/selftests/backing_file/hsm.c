@@ -243,6 +243,11 @@ static bool run_case(const struct op *op, int layer, enum mark type, enum how ho
 	return ok & same_files(op, layer);
 }
 
+/* With how many kinds of marks a case was tried, and in how many of these it failed. */
+static struct {
+	int tried, failed;
+} tally[64][NHOWS];
+
 void hsm_case(const struct op *op, int layer, enum mark type, enum how how)
 {
 	struct seen want[8];
@@ -261,7 +266,32 @@ void hsm_case(const struct op *op, int layer, enum mark type, enum how how)
 	} else {
 		ok = run_case(op, layer, type, how, -1);
 	}
+	tally[op - ops][how].tried++;
+	tally[op - ops][how].failed += !ok;
 	hsm_result(ok, "%s", name);
+}
+
+/* The matrix as a table: in how many of the kinds of marks it came out right. */
+static void print_tally(int layer)
+{
+	printf("# matrix: marks on %s; cells: kinds of marks tried\n# | operation |", layer_name(layer));
+	for (enum how how = ALLOW; how < NHOWS; how++)
+		printf(" %s |", how_names[how]);
+	printf("\n# |---|");
+	for (enum how how = ALLOW; how < NHOWS; how++)
+		printf("---|");
+	for (int i = 0; i < nops; i++) {
+		printf("\n# | %s |", ops[i].name);
+		for (enum how how = ALLOW; how < NHOWS; how++) {
+			if (!tally[i][how].tried)
+				printf(" - |");
+			else if (tally[i][how].failed)
+				printf(" **%d of %d failed** |", tally[i][how].failed, tally[i][how].tried);
+			else
+				printf(" %d |", tally[i][how].tried);
+		}
+	}
+	printf("\n");
 }
 
 /* What does not depend on how the mark was found is tried with one kind of mark. */
@@ -278,6 +308,7 @@ void hsm_matrix(int layer, const bool *supported)
 {
 	bool freezable = hsm_watchable();
 
+	memset(tally, 0, sizeof(tally));
 	for (enum mark type = INODE; type < NMARKS; type++) {
 		for (int i = 0; i < nops; i++) {
 			for (enum how how = ALLOW; supported[i] && how < NHOWS; how++) {
@@ -286,6 +317,7 @@ void hsm_matrix(int layer, const bool *supported)
 			}
 		}
 	}
+	print_tally(layer);
 }
 
 void hsm_observe(const struct op *op, const char *dir, const char *marked, struct outcome *o)

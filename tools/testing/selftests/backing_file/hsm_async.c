@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 #include "hsm_async.h"
 
@@ -89,4 +90,14 @@ long uring(const struct io_uring_sqe *sqe)
 		__atomic_store_n(ring.cq_head, *ring.cq_head + 1, __ATOMIC_RELEASE);
 	}
 	return ret;
+}
+
+long uring_register(void *buf, size_t len)
+{
+	struct iovec v = { buf, len };
+	long ret = ring_setup();
+
+	if (ret)
+		return ret;
+	return err(syscall(SYS_io_uring_register, ring.fd, IORING_REGISTER_BUFFERS, &v, 1));
 }

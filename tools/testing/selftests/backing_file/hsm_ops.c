@@ -178,6 +178,22 @@ static long run_uring_fallocate(struct job *job, int fd, int to)
 	return uring_rw(fd, IORING_OP_FALLOCATE, (void *)LEN, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, OFF, 0);
 }
 
+static long run_uring_ftruncate(struct job *job, int fd, int to)
+{
+	return uring_rw(fd, IORING_OP_FTRUNCATE, NULL, 0, OFF, 0);
+}
+
+static long run_uring_willneed(struct job *job, int fd, int to)
+{
+	return uring(&(struct io_uring_sqe){
+		.opcode = IORING_OP_FADVISE,
+		.fd = fd,
+		.off = OFF,
+		.len = LEN,
+		.fadvise_advice = POSIX_FADV_WILLNEED,
+	});
+}
+
 /* Pipes and sockets */
 
 static long drain(struct job *job, int fd, long want)
@@ -193,15 +209,34 @@ static long drain(struct job *job, int fd, long want)
 	return keep(job, got);
 }
 
-static long run_splice_out(struct job *job, int fd, int to)
+/* Moves LEN bytes between positions; -1 is a pipe's. */
+typedef long (*splice_fn)(int from, loff_t at, int to, loff_t pos);
+
+static long with_call(int from, loff_t at, int to, loff_t pos)
 {
-	loff_t pos = OFF;
+	return err(splice(from, at < 0 ? NULL : &at, to, pos < 0 ? NULL : &pos, LEN, 0));
+}
+
+static long with_uring(int from, loff_t at, int to, loff_t pos)
+{
+	return uring(&(struct io_uring_sqe){
+		.opcode = IORING_OP_SPLICE,
+		.splice_fd_in = from,
+		.splice_off_in = at,
+		.fd = to,
+		.off = pos,
+		.len = LEN,
+	});
+}
+
+static long splice_out(struct job *job, int fd, splice_fn how)
+{
 	int p[2];
 	long ret;
 
 	if (pipe(p))
 		return -errno;
-	ret = err(splice(fd, &pos, p[1], NULL, LEN, 0));
+	ret = how(fd, OFF, p[1], -1);
 	if (ret > 0)
 		drain(job, p[0], ret);
 	close(p[0]);
@@ -209,9 +244,8 @@ static long run_splice_out(struct job *job, int fd, int to)
 	return ret;
 }
 
-static long run_splice_in(struct job *job, int fd, int to)
+static long splice_in(int fd, splice_fn how)
 {
-	loff_t pos = OFF;
 	int p[2];
 	long ret;
 
@@ -219,10 +253,30 @@ static long run_splice_in(struct job *job, int fd, int to)
 		return -errno;
 	if (write(p[1], out, LEN) != LEN)
 		return -EPIPE;
-	ret = err(splice(p[0], NULL, fd, &pos, LEN, 0));
+	ret = how(p[0], -1, fd, OFF);
 	close(p[0]);
 	close(p[1]);
 	return ret;
+}
+
+static long run_splice_out(struct job *job, int fd, int to)
+{
+	return splice_out(job, fd, with_call);
+}
+
+static long run_splice_in(struct job *job, int fd, int to)
+{
+	return splice_in(fd, with_call);
+}
+
+static long run_uring_splice_out(struct job *job, int fd, int to)
+{
+	return splice_out(job, fd, with_uring);
+}
+
+static long run_uring_splice_in(struct job *job, int fd, int to)
+{
+	return splice_in(fd, with_uring);
 }
 
 /* A file on tmpfs, that no storage manager can watch. */
@@ -345,13 +399,27 @@ static long run_extend(struct job *job, int fd, int to)
 	return err(ftruncate(fd, SIZE + PG));
 }
 
-static long run_open_trunc(struct job *job, int fd, int to)
+static long opened(long fd)
 {
-	fd = open(path_of(job), O_WRONLY | O_TRUNC);
 	if (fd < 0)
-		return -errno;
+		return fd;
 	close(fd);
 	return 0;
+}
+
+static long run_open_trunc(struct job *job, int fd, int to)
+{
+	return opened(err(open(path_of(job), O_WRONLY | O_TRUNC)));
+}
+
+static long run_uring_open_trunc(struct job *job, int fd, int to)
+{
+	return opened(uring(&(struct io_uring_sqe){
+		.opcode = IORING_OP_OPENAT,
+		.fd = AT_FDCWD,
+		.addr = (uintptr_t)path_of(job),
+		.open_flags = O_WRONLY | O_TRUNC,
+	}));
 }
 
 /* Two files */
@@ -361,6 +429,20 @@ static long run_copy(struct job *job, int fd, int to)
 	off_t from_pos = OFF, to_pos = PG + 7;
 
 	return err(copy_file_range(fd, &from_pos, to, &to_pos, LEN, 0));
+}
+
+static long run_copy_blocks(struct job *job, int fd, int to)
+{
+	off_t from_pos = AT, to_pos = 2 * PG;
+
+	return err(copy_file_range(fd, &from_pos, to, &to_pos, SPAN, 0));
+}
+
+static long run_sendfile_both(struct job *job, int fd, int to)
+{
+	off_t pos = OFF;
+
+	return err(sendfile(to, fd, &pos, LEN));
 }
 
 static long run_clone(struct job *job, int fd, int to)
@@ -581,6 +663,18 @@ static void copies_there(struct model *m)
 	m->ret = LEN;
 }
 
+static void copies_blocks(struct model *m)
+{
+	copies(m, AT, 2 * PG, SPAN);
+	m->ret = SPAN;
+}
+
+static void sends(struct model *m)
+{
+	copies(m, OFF, 0, LEN);
+	m->ret = LEN;
+}
+
 static void clones(struct model *m)
 {
 	copies(m, 0, 0, SIZE);
@@ -631,6 +725,11 @@ const struct op ops[] = {
 	{ "io_uring write O_DIRECT", O_WRONLY | O_DIRECT, OP_REPEAT, 0, run_uring_write_direct, writes_aligned,
 	  ALIGNED },
 	{ "io_uring fallocate", O_WRONLY, 0, 0, run_uring_fallocate, zeroes, THERE },
+	{ "io_uring ftruncate", O_WRONLY, 0, 0, run_uring_ftruncate, truncates, { { A, OFF, 0 } } },
+	{ "io_uring open O_TRUNC", 0, OP_PATH | OP_DIFFERS, 0, run_uring_open_trunc, empties, NOWHERE, { { A, 0, 0 } } },
+	{ "io_uring fadvise WILLNEED", O_RDONLY, OP_DIFFERS, 0, run_uring_willneed, nothing, NOWHERE, THERE },
+	{ "io_uring splice to a pipe", O_RDONLY, 0, 0, run_uring_splice_out, reads_there, THERE },
+	{ "io_uring splice from a pipe", O_WRONLY, 0, 0, run_uring_splice_in, writes_there, THERE },
 	{ "splice to a pipe", O_RDONLY, 0, 0, run_splice_out, reads_there, THERE },
 	{ "splice from a pipe", O_WRONLY, 0, 0, run_splice_in, writes_there, THERE },
 	{ "sendfile to a pipe", O_RDONLY, 0, 0, run_sendfile_pipe, reads_there, THERE },
@@ -638,6 +737,7 @@ const struct op ops[] = {
 	{ "sendfile to a file, 80 KiB", O_RDONLY, OP_SPLIT, 0, run_sendfile_out_big, reads_big, { { A, PG, BIG } } },
 	{ "sendfile into it", O_WRONLY, 0, OFF, run_sendfile_in, writes_on, THERE },
 	{ "sendfile into it, 80 KiB", O_WRONLY, OP_SPLIT, PG, run_sendfile_in_big, writes_big, { { A, PG, BIG } } },
+	{ "sendfile from a to b", O_RDONLY, OP_TWO, 0, run_sendfile_both, sends, { { A, OFF, LEN }, { B, 0, LEN } } },
 	{ "fallocate", O_WRONLY, 0, 0, run_fallocate, allocates, { { A, SIZE, LEN } } },
 	{ "fallocate PUNCH_HOLE", O_WRONLY, 0, 0, run_punch, zeroes, THERE },
 	{ "fallocate ZERO_RANGE", O_WRONLY, 0, 0, run_zero, zeroes, THERE },
@@ -648,6 +748,8 @@ const struct op ops[] = {
 	{ "ftruncate to extend", O_WRONLY, 0, 0, run_extend, extends, { { A, SIZE + PG, 0 } } },
 	{ "open O_TRUNC", 0, OP_PATH | OP_DIFFERS, 0, run_open_trunc, empties, NOWHERE, { { A, 0, 0 } } },
 	{ "copy_file_range", O_RDONLY, OP_TWO, 0, run_copy, copies_there, { { A, OFF, LEN }, { B, PG + 7, LEN } } },
+	{ "copy_file_range of whole blocks", O_RDONLY, OP_TWO, 0, run_copy_blocks, copies_blocks,
+	  { { A, AT, SPAN }, { B, 2 * PG, SPAN } } },
 	{ "FICLONE", O_RDONLY, OP_TWO, 0, run_clone, clones, { { A, 0, 0 }, { B, 0, 0 } } },
 	{ "FICLONERANGE", O_RDONLY, OP_TWO, 0, run_clone_range, clones_there,
 	  { { A, AT, SPAN }, { B, 2 * PG, SPAN } } },

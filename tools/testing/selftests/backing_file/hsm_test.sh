@@ -39,10 +39,10 @@ result $? "an error names the path"
 dd if=/dev/urandom of="$store/big" bs=1M count=64 status=none
 seq -f 'line %g of a text that is as long as a few chunks are' 40000 >"$store/text"
 cp "$(command -v busybox)" "$store/busybox"
-"$hsm" --create "$folder" "$store" >>"$log" 2>&1 &
+mkfifo "$store.ready"
+"$hsm" --create --ready 3 "$folder" "$store" >>"$log" 2>&1 3>"$store.ready" &
 manager=$!
-for ((i = 0; i < 100; i++)); do [[ -e $stack/busybox && -e $stack/text && -e $stack/big ]] && break; sleep 0.1; done
-sleep 1
+cat "$store.ready"
 stat -c '%s %b' "$stack/big" | grep -qx "$((64 << 20)) 0"
 result $? "placeholders have the size and no content"
 
@@ -75,6 +75,6 @@ wait "$manager"
 result $? "it ends when told to"
 grep -q ' refused$' "$log"
 result $? "it prints a summary"
-rm -rf "$store" "$log"
+rm -rf "$store" "$store.ready" "$log"
 echo "1..$count"
 exit $failed

@@ -35,6 +35,7 @@ struct event {
 	int fd, pid;
 	uint64_t mask, off, len;
 	dev_t dev;
+	ino_t ino;
 	bool dir;
 };
 
@@ -115,8 +116,11 @@ static inline bool next_event(int fan, struct event *ev)
 		ev->off = buf.range.offset;
 		ev->len = buf.range.count;
 	}
-	if (!fstat(ev->fd, &st))
-		*ev = (struct event){ ev->fd, ev->pid, ev->mask, ev->off, ev->len, st.st_dev, S_ISDIR(st.st_mode) };
+	if (!fstat(ev->fd, &st)) {
+		ev->dev = st.st_dev;
+		ev->ino = st.st_ino;
+		ev->dir = S_ISDIR(st.st_mode);
+	}
 	return true;
 }
 
