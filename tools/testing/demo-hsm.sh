@@ -5,6 +5,7 @@ shopt -s inherit_errexit
 folder=/backing/lower store=/tmp/store log=/tmp/hsm.log
 
 chapter() { printf '\n--- %s\n' "$*"; }
+sizes() { (cd "$1" && stat -c '  %n: %s bytes, %b blocks' -- *); }
 fail() { echo "  => $*"; exit 1; }
 
 # use CHUNKS COMMAND: runs it among the placeholders, and shows what the storage manager did meanwhile. It must print what
@@ -27,14 +28,14 @@ mkdir "$store"
 dd if=/dev/urandom of="$store/big" bs=1M count=64 status=none
 seq -f 'line %g of a text that is as long as a few chunks are' 40000 >"$store/text"
 cp "$(command -v busybox)" "$store/busybox"
-ls -sh "$store" | sed 's/^/  /'
+sizes "$store"
 
 chapter "hsm watches a folder of $BF_FS, and makes placeholders there: the right size, no content"
 mkfifo /tmp/ready
 /run/bf/hsm --create --ready 3 "$folder" "$store" >>"$log" 3>/tmp/ready &
 manager=$!
 cat /tmp/ready
-ls -sh "$folder" | sed 's/^/  /'
+sizes "$folder"
 
 chapter "passfs is mounted over the folder; hsm knows nothing of it. A chunk is 1 MiB"
 findmnt -no SOURCE,FSTYPE,TARGET /mnt | sed 's/^/  /'

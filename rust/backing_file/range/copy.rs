@@ -60,14 +60,13 @@ impl VerifiedCopy<'_> {
     ///
     /// What the filesystem returns.
     pub(crate) fn copy(mut self) -> Result<usize> {
-        let operations = (self.to.file.operations(), self.from.operations());
-        if let Some(copy) = operations.0.copy_file_range {
+        if let Some(copy) = self.to.file.operations().copy_file_range {
             // SAFETY: The method of both files, under freeze protection as the VFS calls it.
             let result = self.attempt(|f, pos, t, at, len| unsafe { copy(f, pos, t, at, len, 0) });
             return self.tell_watchers(result);
         }
         self.to.range.len = self.to.range.len.min(AT_ONCE);
-        if operations.1.remap_file_range.is_some() {
+        if self.from.operations().remap_file_range.is_some() {
             // Not every range has blocks of its own.
             let result = self.attempt_to_share(bindings::REMAP_FILE_CAN_SHORTEN);
             if matches!(result, Ok(1..)) {

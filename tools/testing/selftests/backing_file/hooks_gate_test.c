@@ -137,7 +137,7 @@ TEST_F(closed, fork_while_closed)
 	expect_no_more();
 }
 
-/* Who asked is killed, nobody has answered: the next one, whom the actor's thread leaves behind, asks in its own name. */
+/* Who asked is killed, nobody has answered: the next one, left behind by the actor's thread, asks in its own name. */
 static void asker_killed(struct __test_metadata *const _metadata, other_fn leave)
 {
 	struct event second;

@@ -257,7 +257,7 @@ void hsm_case(const struct op *op, int layer, enum mark type, enum how how)
 	bool ok = true;
 
 	snprintf(name, sizeof(name), "%s/%s/%s: %s", layer_name(layer), mark_names[type], op->name, how_names[how]);
-	if ((!n && how != ALLOW) || (only && fnmatch(only, name, 0)))
+	if ((!n && how != ALLOW) || (only && fnmatch(only, name, FNM_EXTMATCH)))
 		return;
 	/* Who is refused, or left alone, at one event must not notice that others were allowed: try each. */
 	if (denies(how) || how == CLOSES || how == DIES || how == CALLER_DIES || how == FREEZE_ALLOW) {

@@ -158,7 +158,7 @@ extern char dir_backing[PATH_MAX], dir_stack[PATH_MAX], dir_direct[PATH_MAX];
 bool hsm_watchable(void);
 /* Whether the backing filesystem can do this at all; when it cannot, that the stack says the same is a test. */
 bool hsm_supported(const struct op *op);
-/* Runs one case and reports it as a test, unless its name does not match the pattern BF_CASE in the environment. */
+/* Runs one case and reports it as a test, if its name matches BF_CASE of the environment, a shell pattern. */
 void hsm_case(const struct op *op, int layer, enum mark mark, enum how how);
 /* Runs all cases of a layer. */
 void hsm_matrix(int layer, const bool *supported);
