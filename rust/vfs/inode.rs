@@ -21,6 +21,7 @@ use crate::{
     file,
     fs::FileSystem,
     mount::Idmap,
+    to_result,
     AnyFs,
     RcuRelease,
     SuperBlock,
@@ -34,7 +35,6 @@ use core::{
     ptr::NonNull, //
 };
 use kernel::{
-    error::to_result,
     fs::Kiocb,
     prelude::*,
     sync::aref::{
@@ -429,6 +429,30 @@ impl Walked<Inode> {
         to_result(unsafe { bindings::generic_permission(idmap.as_ptr(), self.as_ptr(), mask) })
     }
 
+    /// Whether the owner, the group and everybody else may access the inode in the ways of `mask`
+    /// (`MAY_*`), and no access control list can take that away: [`Self::generic_permission`] would allow
+    /// it to every task.
+    ///
+    /// Its own permission method, which may be stricter, is not asked.
+    #[inline]
+    pub fn allows_everybody(&self, mask: i32) -> bool {
+        // `MAY_EXEC`, `MAY_WRITE` and `MAY_READ` are the bits of each class.
+        // CAST: Three bits.
+        let wanted = (mask & 0o7) as bindings::umode_t * 0o111;
+        wanted & !self.mode() == 0 && self.has_no_acl()
+    }
+
+    /// Whether it is known that the inode has no list for access to it.
+    #[inline]
+    fn has_no_acl(&self) -> bool {
+        // SAFETY: Read at once; the pointer says whether there is a list, and is not followed.
+        #[cfg(CONFIG_FS_POSIX_ACL)]
+        let acl = unsafe { (&raw const (*self.as_ptr()).i_acl).read_volatile() };
+        #[cfg(not(CONFIG_FS_POSIX_ACL))]
+        let acl = core::ptr::null_mut::<bindings::posix_acl>();
+        acl.is_null()
+    }
+
     /// Whether owner, mode, flags and size are those of `from`.
     #[inline]
     fn is_like(&self, from: &Walked<Inode>) -> bool {
@@ -483,10 +507,16 @@ impl Walked<Inode> {
     /// down is not written to.
     #[inline]
     pub fn refresh(&self, walk: &Walk, from: &Walked<Inode>, idmap: &Idmap) -> Result {
-        if !self.is_like(from) {
-            walk.referenced(self)?
-                .copy_attr(walk.referenced(from)?, idmap);
+        if self.is_like(from) {
+            return Ok(());
         }
+        self.refresh_changed(walk, from, idmap)
+    }
+
+    #[cold]
+    fn refresh_changed(&self, walk: &Walk, from: &Walked<Inode>, idmap: &Idmap) -> Result {
+        walk.referenced(self)?
+            .copy_attr(walk.referenced(from)?, idmap);
         Ok(())
     }
 }

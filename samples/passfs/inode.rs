@@ -142,13 +142,17 @@ pub(crate) struct PassAttributes;
 impl Attributes for PassAttributes {
     type Fs = PassFs;
 
+    #[inline]
     fn permission(walk: &Walk, idmap: &Idmap, inode: &Walked<Inode<PassFs>>, mask: i32) -> Result {
         let backing = inode.data();
         let instance = inode.super_block().data();
         let below = instance.lower().idmap();
         // The task with its own credentials, as of now; then the mounter with his.
         inode.refresh(walk, backing, below)?;
-        inode.generic_permission(walk, idmap, mask)?;
+        // Owner, mode and list are those of the backing inode.
+        if !backing.allows_everybody(mask) {
+            inode.generic_permission(walk, idmap, mask)?;
+        }
         if BackingFile::checks_at_open(backing, mask) {
             return Ok(());
         }
