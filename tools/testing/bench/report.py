@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """report.py FOLDER BOOTS: what `make bench` prints and keeps of what its boots recorded.
 
-Prints the tables; writes FOLDER/result.json, FOLDER/table.md and FOLDER/chart.svg. Fails if the boots disagree.
+Prints the tables; writes FOLDER/result.json, table.md, scale.md and chart.svg. Fails if the boots disagree.
 """
 
 import json
@@ -49,6 +49,7 @@ def main():
     kept = {"operations": rows, "memory": [[*key, size] for key, size in memory.items()]}
     (folder / "result.json").write_text(json.dumps(kept, indent=1) + "\n")
     (folder / "table.md").write_text(tables.markdown(rows))
+    (folder / "scale.md").write_text(tables.scale_markdown(rows, memory))
     (folder / "chart.svg").write_text(chart.svg(rows))
     print(tables.text(rows), tables.growth(rows), tables.depth(rows), tables.memory(memory), sep="\n")
     if wrong:

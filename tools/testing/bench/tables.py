@@ -2,7 +2,7 @@
 """The figures as tables: for a terminal, and for the README."""
 
 # The peers that the README's table shows
-NAMES = {"overlayfs": "overlayfs", "fuse": "FUSE passthrough", "passfs": "passfs"}
+NAMES = {"overlayfs": "overlayfs", "rust_overlay": "… on these helpers", "fuse": "FUSE passthrough", "passfs": "passfs"}
 
 # Not file systems but parts of the benchmark: what grows, and layers
 PARTS = ("scale", "depth")
@@ -56,14 +56,14 @@ def text(rows):
     for base, operation, variants in by_operation(rows):
         if base != last:
             lines += ["", f"{base}: instructions per operation (median), and what others add to native",
-                      f"{'':26}{'native':>9}{'bind':>8}{'overlayfs':>11}{'FUSE':>10}{'passfs':>9}{'ratio':>7}"
+                      f"{'':26}{'native':>9}{'bind':>8}{'overlayfs':>11}{'in Rust':>9}{'FUSE':>10}{'passfs':>9}{'ratio':>7}"
                       f"{'floor':>8}{'p95':>9}{'locked':>8}{'alloc':>7}"]
             last = base
         passfs = variants.get("passfs", {})
         lines.append(
             f"{operation:26}{number(variants['native']['median']):>9}{signed(added(variants, 'bind')):>8}"
-            f"{signed(added(variants, 'overlayfs')):>11}{signed(added(variants, 'fuse')):>10}"
-            f"{signed(added(variants, 'passfs')):>9}{number(ratio(variants), 2):>7}{signed(floor(variants)):>8}"
+            f"{signed(added(variants, 'overlayfs')):>11}{signed(added(variants, 'rust_overlay')):>9}"
+            f"{signed(added(variants, 'fuse')):>10}{signed(added(variants, 'passfs')):>9}{number(ratio(variants), 2):>7}{signed(floor(variants)):>8}"
             f"{number(passfs.get('p95')):>9}{number(passfs.get('locked')):>8}{number(passfs.get('allocations'), 1):>7}")
     return "\n".join(lines).lstrip("\n") + "\n"
 
@@ -117,3 +117,26 @@ def memory(found):
         cells = [number(found.get((what, variant))) for variant in ("native", "overlayfs", "passfs")]
         lines.append(f"{what:26}{cells[0]:>9}{cells[1]:>11}{cells[2]:>9}")
     return "\n".join(lines) + "\n" if found else ""
+
+
+def first_and_last(cells):
+    """What a figure is with little of something, and with much."""
+    return " → ".join(dict.fromkeys(cells))
+
+
+def scale_markdown(rows, found):
+    """The README's table of what grows: with the least and with the most of it; and memory."""
+    names = ("native", "overlayfs", "passfs")
+    lines = ["| | native | overlayfs | passfs |", "|---|--:|--:|--:|"]
+    grown = {}
+    for _, operation, variants in by_operation(rows, "scale"):
+        what, amount = operation.split("|")
+        grown.setdefault(what, []).append((amount, variants))
+    for what, steps in grown.items():
+        ends = steps[0], steps[-1]
+        cells = [first_and_last(number(variants["native"]["median"]) for _, variants in ends)]
+        cells += [first_and_last(signed(added(variants, name)) for _, variants in ends) for name in names[1:]]
+        lines.append(f"| {what} {first_and_last(amount for amount, _ in ends)} | {' | '.join(cells)} |")
+    for what in dict.fromkeys(what for what, _ in found):
+        lines.append(f"| bytes for each {what} | {' | '.join(number(found.get((what, name))) for name in names)} |")
+    return "\n".join(lines) + "\n"

@@ -11,7 +11,7 @@ copied() {
 
 consumer_build() { # NAME
 	copied "$1"
-	"$BF_VM/enter" make --no-print-directory -C "$KDIR" M="$OUT.$1" BACKING_FILE="$OUT" BACKING_FILE_INCLUDE="$BF_TOP/include" \
+	"$BF_VM/enter" make --no-print-directory -j"$BF_JOBS" -C "$KDIR" M="$OUT.$1" BACKING_FILE="$OUT" BACKING_FILE_INCLUDE="$BF_TOP/include" \
 		"${KBUILD_ARGS[@]}" modules
 }
 

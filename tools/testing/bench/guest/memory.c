@@ -7,7 +7,8 @@
 #include <sys/stat.h>
 #include "bench.h"
 
-#define OPEN_FILES 100000
+#define FEW_FILES 1000
+#define MANY_FILES 100000
 #define INODES 10000
 
 static long slab_bytes(void)
@@ -51,19 +52,22 @@ static void stat_all(void)
 	}
 }
 
-static void open_all(void)
+static void prepare_descriptors(void)
 {
-	struct rlimit limit = { .rlim_cur = OPEN_FILES + 100, .rlim_max = OPEN_FILES + 100 };
-	int i;
+	struct rlimit limit = { .rlim_cur = MANY_FILES + 100, .rlim_max = MANY_FILES + 100 };
 
 	if (setrlimit(RLIMIT_NOFILE, &limit))
 		err(1, "setrlimit");
 	/* The table of descriptors is not part of it. */
-	if (dup2(0, OPEN_FILES + 50) < 0)
+	if (dup2(0, MANY_FILES + 50) < 0)
 		err(1, "dup2");
-	for (i = 0; i < OPEN_FILES; i++)
+}
+
+static void open_files(int count)
+{
+	for (; count; count--)
 		if (open("inodes/1", O_RDONLY) < 0)
-			err(1, "open file %d", i);
+			err(1, "open file");
 }
 
 int main(int argc, char **argv)
@@ -78,8 +82,11 @@ int main(int argc, char **argv)
 	before = slab_bytes();
 	stat_all();
 	printf("memory\t%s\tcached inode\t%ld\n", argv[1], (slab_bytes() - before) / INODES);
+	prepare_descriptors();
 	before = slab_bytes();
-	open_all();
-	printf("memory\t%s\topen file\t%ld\n", argv[1], (slab_bytes() - before) / OPEN_FILES);
+	open_files(FEW_FILES);
+	printf("memory\t%s\topen file of %d\t%ld\n", argv[1], FEW_FILES, (slab_bytes() - before) / FEW_FILES);
+	open_files(MANY_FILES - FEW_FILES);
+	printf("memory\t%s\topen file of %d\t%ld\n", argv[1], MANY_FILES, (slab_bytes() - before) / MANY_FILES);
 	return 0;
 }

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The same operation as there is more of something: bytes in the file, names in the folder, threads at work. The file
- * and the folders (scale-10, ...) are made by the script that calls us.
+ * The same operation as there is more of something: bytes in the file, names in the folder, open files, threads at work.
+ * The file and the folders (scale-10, ...) are made by the script that calls us.
  */
 #include <pthread.h>
 #include <sched.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include "bench.h"
@@ -19,7 +20,7 @@ static int prepare_sized(const struct op *op)
 	fd = open("sparse", O_RDWR | O_CREAT, 0644);
 	if (fd < 0 || ftruncate(fd, op->size))
 		return errno;
-	middle = op->size / 2;
+	middle = op->size / 2 / 4096 * 4096;
 	want(pwrite(fd, buffer, 1, middle), 1);
 	return 0;
 }
@@ -80,6 +81,32 @@ static void run_readdir(void)
 	want(ret, 0);
 }
 
+static int prepare_open_files(const struct op *op)
+{
+	struct rlimit limit = { .rlim_cur = op->size + 100, .rlim_max = op->size + 100 };
+	int error = open_file(O_RDONLY);
+	long i;
+
+	if (error)
+		return error;
+	if (setrlimit(RLIMIT_NOFILE, &limit))
+		err(1, "setrlimit");
+	for (i = 1; i < op->size; i++)
+		if (open(FILE_NAME, O_RDONLY) < 0)
+			err(1, "open file %ld", i);
+	return 0;
+}
+
+static void run_open_another(void)
+{
+	want(close(open(FILE_NAME, O_RDONLY)), 0);
+}
+
+static void finish_open_files(void)
+{
+	want(close_range(fd, ~0U, 0), 0);
+}
+
 /* Reads the same file as fast as it can, on the other CPU. */
 static void *read_along(void *arg)
 {
@@ -123,9 +150,10 @@ static void finish_threads(void)
 #define OPEN .prepare = prepare_folder, .run = run_open_in_folder
 #define READDIR(n) .requests = n, .prepare = prepare_readdir, .before = rewind_folder, .run = run_readdir, \
 	.finish = close_file, .size = n
+#define OPEN_FILES .prepare = prepare_open_files, .run = run_open_another, .finish = finish_open_files
 
 const struct op scale_ops[] = {
-	{ "pread 4K of file|8 KiB", SIZED, .size = 8192 },
+	{ "pread 4K of file|4 KiB", SIZED, .size = 4096 },
 	{ "pread 4K of file|4 MiB", SIZED, .size = 4 << 20 },
 	{ "pread 4K of file|4 GiB", SIZED, .size = 4L << 30 },
 	{ "stat in folder of|10", STAT, .size = 10 },
@@ -137,6 +165,9 @@ const struct op scale_ops[] = {
 	{ "readdir, each entry of|10", READDIR(10) },
 	{ "readdir, each entry of|1000", READDIR(1000) },
 	{ "readdir, each entry of|100000", READDIR(100000), .samples = 3 },
+	{ "open + close with open files|10", OPEN_FILES, .size = 10 },
+	{ "open + close with open files|1000", OPEN_FILES, .size = 1000 },
+	{ "open + close with open files|100000", OPEN_FILES, .size = 100000 },
 	{ "pread 4K, threads|1", .prepare = prepare_threads, .run = run_sized, .finish = finish_thread, .len = 4096,
 	  .size = 1 },
 	{ "pread 4K, threads|2", .prepare = prepare_threads, .run = run_sized, .finish = finish_threads, .len = 4096,
