@@ -25,6 +25,7 @@ use vfs::{
     Dentry,
     HookContext,
     Idmap,
+    Mount,
     Inode,
     Path,
     Walked, //
@@ -300,10 +301,9 @@ impl BackingFile {
         unsafe { Path::from_raw(&raw const (*self.as_ptr()).__bindgen_anon_1.f_path) }
     }
 
-    /// How owners of the backing inode are seen through the mount it was opened on. C:
-    /// `file_mnt_idmap()`.
+    /// The mount it was opened on.
     #[inline]
-    pub fn idmap(&self) -> &Idmap {
-        self.path().idmap()
+    pub fn mount(&self) -> &Mount {
+        self.path().mount()
     }
 }

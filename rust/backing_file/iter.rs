@@ -94,7 +94,7 @@ impl BackingFile {
             self.path()
                 .getattr(&mut Stat::new(), bindings::STATX_BASIC_STATS, 0)?;
         }
-        user.inode().refresh(self.inode(), self.idmap());
+        user.inode().refresh(self.inode(), self.mount());
         Ok(())
     }
 

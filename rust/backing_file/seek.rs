@@ -79,7 +79,7 @@ impl BackingFile {
         });
         drop(position);
         // Whoever asks for the end may go on with something the VFS checks against the user inode.
-        user.inode().refresh(self.inode(), self.idmap());
+        user.inode().refresh(self.inode(), self.mount());
         if pos < 0 {
             // CAST: An errno.
             return Err(Error::from_errno(pos as i32));

@@ -31,7 +31,10 @@ use crate::{
         NewSuperBlock,
         SuperBlock, //
     },
-    xattr::Buffer,
+    xattr::{
+        self,
+        Buffer, //
+    },
     RcuRelease,
     Walk,
     Walked, //
@@ -126,7 +129,11 @@ pub trait FileSystem: Sized + 'static {
     }
 
     /// Reads the extended attribute `name` of a file, any but the access control lists.
-    fn getxattr(_dentry: &Dentry<Self>, _name: &CStr, _buffer: Buffer<'_>) -> Result<usize> {
+    fn getxattr(
+        _dentry: &Dentry<Self>,
+        _name: xattr::Name<'_>,
+        _buffer: Buffer<'_>,
+    ) -> Result<usize> {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
@@ -135,7 +142,7 @@ pub trait FileSystem: Sized + 'static {
     fn setxattr(
         _hooks: &mut HookContext,
         _dentry: &Dentry<Self>,
-        _name: &CStr,
+        _name: xattr::Name<'_>,
         _value: Option<&[u8]>,
         _flags: i32,
     ) -> Result {
@@ -456,7 +463,7 @@ impl<T: FileSystem> Table<T> {
             let size = unsafe {
                 T::getxattr(
                     Dentry::from_raw(dentry),
-                    CStr::from_char_ptr(name),
+                    xattr::Name::from_raw(name),
                     Buffer::from_raw(buffer, size),
                 )
             }?;
@@ -484,7 +491,7 @@ impl<T: FileSystem> Table<T> {
                 T::setxattr(
                     &mut HookContext::new(),
                     Dentry::from_raw(dentry),
-                    CStr::from_char_ptr(name),
+                    xattr::Name::from_raw(name),
                     value,
                     flags,
                 )

@@ -20,7 +20,10 @@ use crate::{
     bindings,
     file,
     fs::FileSystem,
-    mount::Idmap,
+    mount::{
+        Idmap,
+        Mount, //
+    },
     to_result,
     AnyFs,
     RcuRelease,
@@ -218,33 +221,35 @@ impl Inode {
         to_result(unsafe { bindings::inode_permission(idmap.as_ptr(), self.as_ptr(), mask) })
     }
 
-    /// Takes over the attributes of `from` if owner, mode, flags or size changed since they were
-    /// copied. Does not sleep.
+    /// Takes over the attributes of `from`, reached through `mount`, if owner, mode, flags or size
+    /// changed since they were copied. Does not sleep.
     #[inline]
-    pub fn refresh(&self, from: &Inode, idmap: &Idmap) {
+    pub fn refresh(&self, from: &Inode, mount: &Mount) {
         if !self.is_like(from) {
-            self.do_copy_attr(from, idmap);
+            self.do_copy_attr(from, mount);
         }
     }
 
-    /// Takes over the attributes of `from`: mode, owner (as seen through `idmap`), times, size,
+    /// Takes over the attributes of `from`: mode, owner (as seen through `mount`), times, size,
     /// blocks, links, and the flags that the VFS checks on a user's inode. Does not sleep.
     ///
     /// C: `ovl_copyattr()`.
     ///
     /// Does nothing to an inode that is not of a stacking filesystem: those attributes are not a copy.
     #[inline]
-    pub fn copy_attr(&self, from: &Inode, idmap: &Idmap) {
+    pub fn copy_attr(&self, from: &Inode, mount: &Mount) {
         // Most often nothing changed: times are those of the clock's tick.
         if !self.is_same(from) {
-            self.do_copy_attr(from, idmap);
+            self.do_copy_attr(from, mount);
         }
     }
 
-    fn do_copy_attr(&self, from: &Inode, idmap: &Idmap) {
+    #[cold]
+    fn do_copy_attr(&self, from: &Inode, mount: &Mount) {
         if !self.is_stacked() {
             return;
         }
+        let idmap = mount.idmap();
         let (to, from) = (self.as_ptr(), from.as_ptr());
         // SAFETY: Both inodes are valid. Writers of the stacked inode's attributes are serialised
         // by its `i_lock`; readers, here and in C, read each field without a lock.
@@ -506,17 +511,17 @@ impl Walked<Inode> {
     /// `ECHILD` if attributes changed and the walk is in RCU mode: an inode that is perhaps being torn
     /// down is not written to.
     #[inline]
-    pub fn refresh(&self, walk: &Walk, from: &Walked<Inode>, idmap: &Idmap) -> Result {
+    pub fn refresh(&self, walk: &Walk, from: &Walked<Inode>, mount: &Mount) -> Result {
         if self.is_like(from) {
             return Ok(());
         }
-        self.refresh_changed(walk, from, idmap)
+        self.refresh_changed(walk, from, mount)
     }
 
     #[cold]
-    fn refresh_changed(&self, walk: &Walk, from: &Walked<Inode>, idmap: &Idmap) -> Result {
+    fn refresh_changed(&self, walk: &Walk, from: &Walked<Inode>, mount: &Mount) -> Result {
         walk.referenced(self)?
-            .copy_attr(walk.referenced(from)?, idmap);
+            .copy_attr(walk.referenced(from)?, mount);
         Ok(())
     }
 }

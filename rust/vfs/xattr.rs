@@ -10,9 +10,11 @@ use crate::{
     mount::MountWrite,
     path::Path, //
 };
+use core::marker::PhantomData;
 use kernel::{
     error::to_result,
     ffi::{
+        c_char,
         c_int,
         c_void, //
     },
@@ -20,11 +22,39 @@ use kernel::{
     types::Opaque, //
 };
 
+/// The name of an extended attribute: to be passed on. Unlike a [`CStr`] it does not know its length, which
+/// would have to be counted.
+///
+/// # Invariants
+///
+/// The pointer is to a nul-terminated string that does not change for `'a`.
+#[derive(Clone, Copy)]
+pub struct Name<'a>(*const c_char, PhantomData<&'a CStr>);
+
+impl<'a> Name<'a> {
+    /// # Safety
+    ///
+    /// `ptr` must satisfy the type invariants for `'a`.
+    #[inline]
+    pub(crate) unsafe fn from_raw(ptr: *const c_char) -> Self {
+        // INVARIANT: By the caller's promise.
+        Self(ptr, PhantomData)
+    }
+}
+
+impl<'a> From<&'a CStr> for Name<'a> {
+    #[inline]
+    fn from(name: &'a CStr) -> Self {
+        // INVARIANT: As a `CStr` is.
+        Self(name.as_char_ptr(), PhantomData)
+    }
+}
+
 /// Where a value, or a list of names, goes to. A caller that only asks for the size has no room.
 pub struct Buffer<'a> {
     ptr: *mut c_void,
     size: usize,
-    _buffer: core::marker::PhantomData<&'a mut [u8]>,
+    _buffer: PhantomData<&'a mut [u8]>,
 }
 
 impl Buffer<'_> {
@@ -37,11 +67,12 @@ impl Buffer<'_> {
     /// # Safety
     ///
     /// `ptr` must be null, or valid for writes of `size` bytes for the life of the value.
+    #[inline]
     pub(crate) unsafe fn from_raw(ptr: *mut c_void, size: usize) -> Self {
         Self {
             ptr,
             size,
-            _buffer: core::marker::PhantomData,
+            _buffer: PhantomData,
         }
     }
 }
@@ -70,14 +101,15 @@ impl Path {
     ///
     /// `ENODATA`, `ERANGE` if there is not enough room, `EOPNOTSUPP`, or what the filesystem or a
     /// security module returns.
-    pub fn getxattr(&self, name: &CStr, buffer: Buffer<'_>) -> Result<usize> {
+    #[inline]
+    pub fn getxattr(&self, name: Name<'_>, buffer: Buffer<'_>) -> Result<usize> {
         self.inode().ok_or(ENOENT)?;
-        // SAFETY: The path is valid and positive, `name` nul-terminated, and the buffer writable.
+        // SAFETY: The path is valid and positive, the name nul-terminated, and the buffer writable.
         to_size(unsafe {
             bindings::vfs_getxattr(
                 self.idmap().as_ptr(),
                 self.dentry().as_ptr(),
-                name.as_char_ptr(),
+                name.0,
                 buffer.ptr,
                 buffer.size,
             )
@@ -111,24 +143,24 @@ impl Path {
     pub fn setxattr(
         &self,
         _write: &MountWrite<'_>,
-        name: &CStr,
+        name: Name<'_>,
         value: Option<&[u8]>,
         flags: i32,
     ) -> Result {
         self.inode().ok_or(ENOENT)?;
         let (idmap, dentry) = (self.idmap().as_ptr(), self.dentry().as_ptr());
-        // SAFETY: The path is valid and positive, `name` nul-terminated, and the value readable.
+        // SAFETY: The path is valid and positive, the name nul-terminated, and the value readable.
         to_result(unsafe {
             match value {
                 Some(value) => bindings::vfs_setxattr(
                     idmap,
                     dentry,
-                    name.as_char_ptr(),
+                    name.0,
                     value.as_ptr().cast(),
                     value.len(),
                     flags as c_int,
                 ),
-                None => bindings::vfs_removexattr(idmap, dentry, name.as_char_ptr()),
+                None => bindings::vfs_removexattr(idmap, dentry, name.0),
             }
         })
     }

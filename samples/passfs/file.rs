@@ -49,7 +49,7 @@ struct Changed;
 #[vtable]
 impl Callbacks for Changed {
     fn end_write(user: &UserFile, backing: &BackingFile, _pos: Offset, _result: Result<usize>) {
-        user.inode().copy_attr(backing.inode(), backing.idmap());
+        user.inode().copy_attr(backing.inode(), backing.mount());
     }
 }
 
@@ -78,7 +78,7 @@ impl Operations for PassFile {
             Ctx::<()>::new(hooks, instance.cred()),
             instance.map_policy(),
         )?;
-        inode.refresh(backing.inode(), backing.idmap());
+        inode.refresh(backing.inode(), backing.mount());
         Ok(backing)
     }
 

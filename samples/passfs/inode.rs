@@ -76,7 +76,7 @@ pub(crate) struct PassSymlinkInode;
 
 /// Takes the attributes of the backing inode over.
 fn refresh(inode: &Inode<PassFs>) {
-    inode.copy_attr(inode.data(), inode.super_block().data().lower().idmap());
+    inode.copy_attr(inode.data(), inode.super_block().data().lower().mount());
 }
 
 /// Credentials to make `dentry` with: the mounter's, but it belongs to the task.
@@ -146,7 +146,7 @@ impl Attributes for PassAttributes {
     fn permission(walk: &Walk, idmap: &Idmap, inode: &Walked<Inode<PassFs>>, mask: i32) -> Result {
         let backing = inode.data();
         let instance = inode.super_block().data();
-        let below = instance.lower().idmap();
+        let below = instance.lower().mount();
         // The task with its own credentials, as of now; then the mounter with his.
         inode.refresh(walk, backing, below)?;
         // Owner, mode and list are those of the backing inode.
@@ -156,7 +156,9 @@ impl Attributes for PassAttributes {
         if BackingFile::checks_at_open(backing, mask) {
             return Ok(());
         }
-        with_creds(instance.cred(), || backing.permission(walk, below, mask))
+        with_creds(instance.cred(), || {
+            backing.permission(walk, below.idmap(), mask)
+        })
     }
 
     #[inline]
@@ -172,7 +174,7 @@ impl Attributes for PassAttributes {
             backing_path(dentry)?.getattr(stat, mask, flags)
         })?;
         let instance = inode.super_block().data();
-        inode.refresh(inode.data(), instance.lower().idmap());
+        inode.refresh(inode.data(), instance.lower().mount());
         stat.restack(inode, idmap);
         Ok(())
     }

@@ -41,7 +41,10 @@ use vfs::{
         NewInode, //
     },
     with_creds,
-    xattr::Buffer,
+    xattr::{
+        self,
+        Buffer, //
+    },
     CredBuilder,
     Dentry,
     FileSystem,
@@ -125,7 +128,7 @@ fn stand_for(
         // One file would have several names in the dentry cache.
         return Err(EREMOTE);
     }
-    new.inode().copy_attr(backing, sb.data().lower.idmap());
+    new.inode().copy_attr(backing, sb.data().lower.mount());
     let new = new.ino(backing.ino()).times_from_below().acl_from_below();
     let new = match backing.file_type() {
         FileType::Regular => new
@@ -254,7 +257,8 @@ impl FileSystem for PassFs {
         Ok(())
     }
 
-    fn getxattr(dentry: &Dentry<Self>, name: &CStr, buffer: Buffer<'_>) -> Result<usize> {
+    #[inline]
+    fn getxattr(dentry: &Dentry<Self>, name: xattr::Name<'_>, buffer: Buffer<'_>) -> Result<usize> {
         with_creds(dentry.super_block().data().cred(), || {
             backing_path(dentry)?.getxattr(name, buffer)
         })
@@ -263,7 +267,7 @@ impl FileSystem for PassFs {
     fn setxattr(
         hooks: &mut HookContext,
         dentry: &Dentry<Self>,
-        name: &CStr,
+        name: xattr::Name<'_>,
         value: Option<&[u8]>,
         flags: i32,
     ) -> Result {
@@ -311,8 +315,8 @@ impl FileSystem for PassFs {
             return Ok(false);
         }
         if let Some(inode) = dentry.inode() {
-            let idmap = inode.super_block().data().lower.idmap();
-            inode.refresh(walk, inode.data(), idmap)?;
+            let below = inode.super_block().data().lower.mount();
+            inode.refresh(walk, inode.data(), below)?;
         }
         Ok(true)
     }

@@ -98,7 +98,7 @@ fn backing_path(dentry: &Dentry<TallyFs>) -> Result<PathRef<'_>> {
 
 fn inode_for(sb: &SuperBlock<TallyFs>, backing: &Inode) -> Result<ARef<Inode<TallyFs>>> {
     sb.inode(backing.into(), |new| {
-        new.inode().copy_attr(backing, sb.data().lower.idmap());
+        new.inode().copy_attr(backing, sb.data().lower.mount());
         let new = new.ino(backing.ino()).times_from_below().acl_from_below();
         Ok(match backing.file_type() {
             FileType::Directory => new
