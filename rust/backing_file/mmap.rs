@@ -87,8 +87,11 @@ impl BackingFile {
     /// C: `FMODE_FSNOTIFY_HSM()`.
     #[inline]
     pub fn has_pre_content_watch(&self) -> bool {
-        // SAFETY: The file is valid; its mode does not change after open.
-        unsafe { bindings::file_has_pre_content_watch(self.as_ptr()) }
+        // What these mean together `rust/helpers/fs.c` makes sure of.
+        const BITS: u32 = bindings::FMODE_NONOTIFY | bindings::FMODE_NONOTIFY_PERM;
+        // SAFETY: The mode does not change after open.
+        let bits = unsafe { (*self.as_ptr()).f_mode } & BITS;
+        cfg!(CONFIG_FANOTIFY_ACCESS_PERMISSIONS) && (bits == 0 || bits == BITS)
     }
 
     /// Whether it was opened to be executed.
@@ -153,11 +156,20 @@ impl BackingFile {
         if vma.flags() & virt::flags::SHARED != 0 && self.inode().is_append_only() {
             return Err(EACCES);
         }
-        let gate = self.gate(cred, policy)?;
-        if let Some(gate) = &gate {
-            gate.ask_later()?;
+        if self.has_pre_content_watch() {
+            self.map_watched(map, cred, user, vma, policy)?;
+        } else {
+            self.map(map, cred, user, vma)?;
         }
+        if C::HAS_ACCESSED {
+            C::accessed(user, self);
+        }
+        Ok(())
+    }
 
+    /// Makes the file that of the mapping, and maps it with its method.
+    #[inline]
+    fn map(&self, map: MapMethod, cred: &Credential, user: &UserFile, vma: &VmaNew) -> Result {
         // SAFETY: The mapping is being set up, so its file may be set; the reference to the user
         // file that this drops is not the last, `user` is borrowed.
         unsafe { bindings::vma_set_file(vma.as_ptr(), self.as_ptr()) };
@@ -168,14 +180,30 @@ impl BackingFile {
             })?;
             // SAFETY: As above, and the security modules agreed.
             to_result(unsafe { map(self.as_ptr(), vma.as_ptr()) })
-        })?;
-        if let Some(gate) = gate {
-            gate.close(vma);
+        })
+    }
+
+    /// As [`BackingFile::map`], for a watched file: under `policy`.
+    #[cold]
+    fn map_watched(
+        &self,
+        method: MapMethod,
+        cred: &Credential,
+        user: &UserFile,
+        vma: &VmaNew,
+        policy: MapPolicy,
+    ) -> Result {
+        match policy {
+            MapPolicy::Refuse => Err(ENODEV),
+            MapPolicy::Lazy if !self.is_for_exec() => {
+                let gate = Gate::new(self, cred)?;
+                gate.ask_later()?;
+                self.map(method, cred, user, vma)?;
+                gate.close(vma);
+                Ok(())
+            }
+            _ => self.map(method, cred, user, vma),
         }
-        if C::HAS_ACCESSED {
-            C::accessed(user, self);
-        }
-        Ok(())
     }
 
     /// How the file is mapped, if it can be: by a method of its own for what is being set up, or one
@@ -189,19 +217,6 @@ impl BackingFile {
             Some(bindings::compat_vma_mmap)
         } else {
             operations.mmap
-        }
-    }
-
-    /// The gate that a mapping under `policy` needs, if it needs one.
-    #[inline]
-    fn gate(&self, cred: &Credential, policy: MapPolicy) -> Result<Option<Gate>> {
-        if !self.has_pre_content_watch() {
-            return Ok(None);
-        }
-        match policy {
-            MapPolicy::Refuse => Err(ENODEV),
-            MapPolicy::Lazy if !self.is_for_exec() => Gate::new(self, cred).map(Some),
-            _ => Ok(None),
         }
     }
 }

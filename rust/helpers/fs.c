@@ -133,10 +133,12 @@ void bf_helper_warn_no_backing_file(void)
 	WARN_ONCE(true, "a filesystem gave a file that is no backing file\n");
 }
 
-bool bf_helper_file_has_pre_content_watch(const struct file *file)
-{
-	return FMODE_FSNOTIFY_HSM(file->f_mode);
-}
+/* BackingFile::has_pre_content_watch() knows this by heart. */
+#ifdef CONFIG_FANOTIFY_ACCESS_PERMISSIONS
+static_assert(FMODE_FSNOTIFY_MASK == (FMODE_NONOTIFY | FMODE_NONOTIFY_PERM));
+static_assert(FMODE_FSNOTIFY_HSM(0) && FMODE_FSNOTIFY_HSM(FMODE_FSNOTIFY_MASK));
+static_assert(!FMODE_FSNOTIFY_HSM(FMODE_NONOTIFY) && !FMODE_FSNOTIFY_HSM(FMODE_NONOTIFY_PERM));
+#endif
 
 const struct path *bf_helper_file_user_path(const struct file *file)
 {
