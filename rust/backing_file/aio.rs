@@ -23,15 +23,29 @@
 //! still in the module's code for a moment: unloading waits for those in an interrupt (an RCU grace
 //! period) and for those in a task (`vfs::wait_for_preempted_tasks`).
 
+mod shared;
+
+pub(crate) use self::shared::Cache;
+
+use self::shared::{
+    Shareable,
+    Shared,
+    Slab, //
+};
 use crate::{
     context::{
+        Accessed,
         EndWrite,
-        RawCtx,
         UserFile, //
     },
     flags::IocbFlags,
-    iter::clone_iocb,
+    iter::{
+        self,
+        clone_iocb, //
+    },
     range::{
+        Range,
+        Read,
         Verified,
         Write, //
     },
@@ -41,25 +55,22 @@ use core::cell::UnsafeCell;
 use kernel::{
     cred::Credential,
     error::to_result,
-    ffi::c_long,
+    ffi::{
+        c_int,
+        c_long, //
+    },
     fs::LocalFile,
-    new_work,
     prelude::*,
     sync::{
         aref::ARef,
-        Arc, //
-    },
-    workqueue::{
-        impl_has_work,
-        Queue,
-        Work,
-        WorkItem, //
+        Refcount, //
     },
 };
 use vfs::{
     bindings,
     error::to_size,
-    with_creds, //
+    with_creds,
+    HookContext, //
 };
 
 /// What a request in flight has, whatever its direction.
@@ -74,6 +85,7 @@ struct Request {
     iocb: UnsafeCell<bindings::kiocb>,
     user_iocb: *mut bindings::kiocb,
     backing: ARef<BackingFile>,
+    users: Refcount,
 }
 
 impl Request {
@@ -87,6 +99,8 @@ impl Request {
             iocb: UnsafeCell::new(unsafe { clone_iocb(backing, iocb, flags) }),
             user_iocb: iocb,
             backing: backing.into(),
+            // The submission and the completion.
+            users: Refcount::new(2),
         }
     }
 
@@ -99,7 +113,22 @@ impl Request {
 
 /// A read: it completes where the backing filesystem completes it, perhaps in an interrupt.
 #[repr(transparent)]
-struct ReadRequest(Request);
+pub(crate) struct ReadRequest(Request);
+
+impl Shareable for ReadRequest {
+    const CACHE: &'static CStr = c"backing_file_read";
+
+    #[inline]
+    fn slab() -> &'static Slab {
+        static SLAB: Slab = Slab::new();
+        &SLAB
+    }
+
+    #[inline]
+    fn users(&self) -> &Refcount {
+        &self.0.users
+    }
+}
 
 /// A write: it completes in a work queue, where the callback may sleep and updates of size and
 /// times happen one after the other.
@@ -112,18 +141,31 @@ struct ReadRequest(Request);
 ///
 /// `request` is the first field.
 #[repr(C)]
-#[pin_data]
-struct WriteRequest {
+pub(crate) struct WriteRequest {
     request: Request,
-    #[pin]
-    work: Work<WriteRequest>,
     end_write: Option<EndWrite>,
+    work: UnsafeCell<bindings::work_struct>,
     result: UnsafeCell<c_long>,
 }
 
+impl Shareable for WriteRequest {
+    const CACHE: &'static CStr = c"backing_file_write";
+
+    #[inline]
+    fn slab() -> &'static Slab {
+        static SLAB: Slab = Slab::new();
+        &SLAB
+    }
+
+    #[inline]
+    fn users(&self) -> &Refcount {
+        &self.request.users
+    }
+}
+
 // SAFETY: Submission and completion may be different tasks. They share the iocb as every submitter
-// of one shares it with the filesystem; `result` is written before the work is queued and read when
-// it runs; the rest is constant.
+// of one shares it with the filesystem; `work` and `result` are written by the completion, which is one,
+// before the work is queued; the rest is constant.
 unsafe impl Send for Request {}
 // SAFETY: As above.
 unsafe impl Sync for Request {}
@@ -131,10 +173,6 @@ unsafe impl Sync for Request {}
 unsafe impl Send for WriteRequest {}
 // SAFETY: As above.
 unsafe impl Sync for WriteRequest {}
-
-impl_has_work! {
-    impl HasWork<Self> for WriteRequest { self.work }
-}
 
 /// Reads asynchronously.
 ///
@@ -144,39 +182,45 @@ impl_has_work! {
 #[inline(never)]
 pub(crate) unsafe fn read(
     backing: &BackingFile,
-    ctx: RawCtx<'_>,
+    hooks: &mut HookContext,
+    cred: &Credential,
+    accessed: Option<Accessed>,
     user_iocb: *mut bindings::kiocb,
     iter: *mut bindings::iov_iter,
     flags: IocbFlags,
 ) -> Result<usize> {
     // SAFETY: By the caller's promise the iocb, and with it the user file, is ours until the
     // request is queued.
-    let (request, user) = unsafe {
-        (
-            Request::new(backing, user_iocb, flags.bits()),
-            UserFile::from_raw((*user_iocb).ki_filp),
-        )
-    };
+    let user = unsafe { UserFile::from_raw((*user_iocb).ki_filp) };
     // Ours until the end of this function, whatever the completion does with the other one.
-    let user: Option<ARef<LocalFile>> = ctx.wants_accessed().then(|| (&**user).into());
+    let tell = accessed.map(|accessed| (accessed, ARef::<LocalFile>::from(&**user)));
 
-    let request = Arc::new(ReadRequest(request), GFP_KERNEL)?;
+    let (request, completion) = Shared::new(|| {
+        // SAFETY: As above.
+        ReadRequest(unsafe { Request::new(backing, user_iocb, flags.bits()) })
+    })?;
+    let range = Range {
+        // SAFETY: As above.
+        pos: unsafe { (*user_iocb).ki_pos },
+        // SAFETY: By the caller's promise.
+        len: unsafe { iter::count(iter) },
+    };
     let iocb = request.0.iocb.get();
     // SAFETY: The iocb is valid, and stays so through the reference given to the completion.
     unsafe {
         (*iocb).ki_complete = Some(ReadRequest::complete);
-        let completion = Arc::into_raw(request.clone());
-        let ret = with_creds(ctx.cred, || {
-            bindings::vfs_iocb_iter_read(backing.as_ptr(), iocb, iter)
+        let completion = completion.into_raw();
+        let result = with_creds(cred, || {
+            let verified = backing.verify::<Read>(hooks, range)?;
+            verified.read_iter(iocb, iter)
         });
-        let result = to_size(ret);
         if result != Err(EIOCBQUEUED) {
             // There is no completion: its reference is ours again, and so is the user's iocb.
-            drop(Arc::from_raw(completion));
+            drop(Shared::from_raw(completion));
             (*user_iocb).ki_pos = request.0.pos();
         }
-        if let Some(user) = user {
-            ctx.tell_accessed(UserFile::new(&user), &request.0.backing);
+        if let Some((accessed, user)) = tell {
+            accessed.call(UserFile::new(&user), &request.0.backing);
         }
         result
     }
@@ -190,7 +234,7 @@ impl ReadRequest {
         // SAFETY: The iocb is the first field of the request, whose second reference is ours; by
         // the invariants of `Request` the user's iocb is ours to complete.
         unsafe {
-            let request: Arc<Self> = Arc::from_raw(iocb.cast());
+            let request = Shared::<Self>::from_raw(iocb.cast());
             let user_iocb = request.0.user_iocb;
             (*user_iocb).ki_pos = request.0.pos();
             drop(request);
@@ -217,32 +261,25 @@ pub(crate) unsafe fn write(
     let flags = flags.bits() | bindings::IOCB_WRITE as i32;
     // SAFETY: By the caller's promise the iocb, and with it the user file, is ours until the
     // request is queued.
-    let (user, request) = unsafe {
-        (
-            UserFile::from_raw((*user_iocb).ki_filp),
-            Request::new(backing, user_iocb, flags),
-        )
-    };
+    let user = unsafe { UserFile::from_raw((*user_iocb).ki_filp) };
     init_completion_queue(user)?;
-    let request = Arc::pin_init(
-        pin_init!(WriteRequest {
-            request,
-            work <- new_work!("WriteRequest::work"),
-            end_write,
-            result: UnsafeCell::new(0),
-        }),
-        GFP_KERNEL,
-    )?;
+    let (request, completion) = Shared::new(|| WriteRequest {
+        // SAFETY: As above.
+        request: unsafe { Request::new(backing, user_iocb, flags) },
+        end_write,
+        work: UnsafeCell::new(pin_init::zeroed()),
+        result: UnsafeCell::new(0),
+    })?;
     let iocb = request.request.iocb.get();
     // SAFETY: The iocb is valid, and stays so through the reference given to the completion.
     unsafe {
         (*iocb).ki_complete = Some(WriteRequest::complete);
-        let completion = Arc::into_raw(request.clone());
+        let completion = completion.into_raw();
         let started = verified.start_write();
         let result = with_creds(cred, || started.write_iter(iocb, iter));
         if result != Err(EIOCBQUEUED) {
             // There is no completion: its reference is ours again, and so is the user's iocb.
-            drop(Arc::from_raw(completion));
+            drop(Shared::from_raw(completion));
             request.request.finish(end_write, result);
         }
         result
@@ -272,28 +309,35 @@ impl WriteRequest {
     ///
     /// Called once, by the backing filesystem, with the iocb of a queued [`WriteRequest`].
     unsafe extern "C" fn complete(iocb: *mut bindings::kiocb, result: c_long) {
-        // SAFETY: The iocb is the first field of the request, whose second reference is ours. The
-        // user's iocb keeps the user file open, and with it the super block and its queue, which
-        // `write` made sure of.
+        let request = iocb.cast::<Self>();
+        // SAFETY: The iocb is the first field of the request, whose second reference is ours and goes
+        // with the work, which is queued once: this is called once. The user's iocb keeps the user file
+        // open, and with it the super block and its queue, which `write` made sure of.
         unsafe {
-            let request: Arc<Self> = Arc::from_raw(iocb.cast());
-            *request.result.get() = result;
-            let user = UserFile::from_raw((*request.request.user_iocb).ki_filp);
+            *(*request).result.get() = result;
+            let user = UserFile::from_raw((*(*request).request.user_iocb).ki_filp);
             let queue = (*(*user.inode().as_ptr()).i_sb).s_dio_done_wq;
-            // Cannot be queued already: this is the only place, and it is called once.
-            let _ = Queue::from_raw(queue).enqueue::<_, 0>(request);
+            let work = (*request).work.get();
+            bindings::init_work(work, Some(Self::run));
+            bindings::queue_work_on(
+                bindings::wq_misc_consts_WORK_CPU_UNBOUND as c_int,
+                queue,
+                work,
+            );
         }
     }
-}
 
-impl WorkItem for WriteRequest {
-    type Pointer = Arc<Self>;
-
-    fn run(this: Arc<Self>) {
-        let user_iocb = this.request.user_iocb;
-        // SAFETY: The filesystem is done with the request. The freeze protection is ours since the
-        // request was queued; by the invariants of `Request` so is the user's iocb.
+    /// # Safety
+    ///
+    /// As a work queue calls it: with the work of a completed request, whose reference it takes.
+    unsafe extern "C" fn run(work: *mut bindings::work_struct) {
+        // SAFETY: By the caller's promise. The filesystem is done with the request. The freeze
+        // protection is ours since the request was queued; by the invariants of `Request` so is the
+        // user's iocb.
         unsafe {
+            let work: *mut UnsafeCell<bindings::work_struct> = work.cast();
+            let this = Shared::from_raw(kernel::container_of!(work, Self, work));
+            let user_iocb = this.request.user_iocb;
             let result = *this.result.get();
             bindings::kiocb_end_write(this.request.iocb.get());
             this.request.finish(this.end_write, to_size(result));

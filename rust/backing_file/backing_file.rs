@@ -83,11 +83,17 @@ module! {
 }
 
 /// The module that holds this crate.
-pub struct BackingFileModule;
+pub struct BackingFileModule {
+    _reads: aio::Cache<aio::ReadRequest>,
+    _writes: aio::Cache<aio::WriteRequest>,
+}
 
 impl kernel::Module for BackingFileModule {
     fn init(_module: &'static ThisModule) -> Result<Self> {
-        Ok(Self)
+        Ok(Self {
+            _reads: aio::Cache::new()?,
+            _writes: aio::Cache::new()?,
+        })
     }
 }
 

@@ -146,7 +146,7 @@ pub(crate) enum Accessed {
 
 impl Accessed {
     #[inline]
-    fn call(self, user: &UserFile, backing: &BackingFile) {
+    pub(crate) fn call(self, user: &UserFile, backing: &BackingFile) {
         match self {
             Self::Rust(accessed) => accessed(user, backing),
             // SAFETY: The user file is valid.
@@ -228,12 +228,6 @@ pub(crate) struct RawCtx<'a> {
 }
 
 impl RawCtx<'_> {
-    /// Whether anybody wants to be told of an access.
-    #[inline]
-    pub(crate) fn wants_accessed(&self) -> bool {
-        self.accessed.is_some()
-    }
-
     #[inline]
     pub(crate) fn tell_accessed(&self, user: &UserFile, backing: &BackingFile) {
         if let Some(accessed) = self.accessed {

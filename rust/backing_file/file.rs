@@ -24,9 +24,8 @@ use vfs::{
     with_creds,
     Dentry,
     HookContext,
-    Idmap,
-    Mount,
     Inode,
+    Mount,
     Path,
     Walked, //
 };
@@ -81,6 +80,7 @@ impl BackingFile {
     /// * `ENOENT` if nothing is at `path`;
     /// * `EINVAL` for `O_DIRECT` where the filesystem has no direct I/O;
     /// * `EROFS`, `ETXTBSY`, `ENFILE`, `ENOMEM`, or what the filesystem returns.
+    #[inline]
     pub fn open<T>(
         _hooks: &mut HookContext,
         user: &Opening<'_, T>,
@@ -105,6 +105,7 @@ impl BackingFile {
     /// # Safety
     ///
     /// `user` must be valid, and `path` positive.
+    #[inline]
     pub(crate) unsafe fn open_raw(
         user: *const bindings::file,
         flags: u32,
@@ -198,6 +199,7 @@ impl BackingFile {
     /// May sleep.
     ///
     /// C: `__fput_sync()`.
+    #[inline]
     pub fn close(file: ARef<Self>) {
         // SAFETY: The reference is ours.
         unsafe { bindings::__fput_sync(ARef::into_raw(file).as_ptr().cast()) };
@@ -262,6 +264,18 @@ impl BackingFile {
         unsafe { &*(*self.as_ptr()).f_op }
     }
 
+    /// Whether its content is read past the page cache: opened so (`O_DIRECT`), or stored in memory
+    /// itself (`IS_DAX`).
+    #[inline]
+    pub(crate) fn is_uncached(&self) -> bool {
+        // SAFETY: A file keeps its mapping and the inode that hosts it; flags are read at once.
+        let host = unsafe {
+            let host = (*(*self.as_ptr()).f_mapping).host;
+            (&raw const (*host).i_flags).read_volatile()
+        };
+        self.flags() & bindings::O_DIRECT != 0 || host & bindings::S_DAX != 0
+    }
+
     /// The flags it was opened with, as changed since (`O_*`).
     #[inline]
     pub(crate) fn flags(&self) -> u32 {
@@ -278,6 +292,29 @@ impl BackingFile {
     /// Whether it was opened for writing alone.
     pub(crate) fn is_write_only(&self) -> bool {
         self.flags() & bindings::O_ACCMODE == bindings::O_WRONLY
+    }
+
+    /// Whether it was opened for reading. C: `FMODE_READ`.
+    #[inline]
+    pub(crate) fn can_read(&self) -> bool {
+        // SAFETY: The mode does not change after open.
+        unsafe { (*self.as_ptr()).f_mode & bindings::FMODE_READ != 0 }
+    }
+
+    /// Whether it can be read with an iocb.
+    ///
+    /// # Errors
+    ///
+    /// `EBADF` if it was not opened for reading, `EINVAL` if its filesystem cannot do that.
+    #[inline]
+    pub(crate) fn may_read(&self) -> Result {
+        if self.operations().read_iter.is_some() && self.can_read() {
+            Ok(())
+        } else if self.can_read() {
+            Err(EINVAL)
+        } else {
+            Err(EBADF)
+        }
     }
 
     /// Whether it was opened for writing, and can be written to. C: `FMODE_CAN_WRITE`.

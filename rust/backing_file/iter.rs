@@ -11,11 +11,13 @@ use crate::{
         UserFile, //
     },
     flags::IocbFlags,
-    range::Range,
+    range::{
+        Range,
+        Read, //
+    },
     BackingFile, //
 };
 use kernel::{
-    error::to_result,
     fs::Kiocb,
     iov::{
         IovIterDest,
@@ -27,8 +29,8 @@ use kernel::{
 use vfs::{
     attr::Stat,
     bindings,
-    error::to_size,
     inode::InodeGuard,
+    to_result,
     with_creds, //
 };
 
@@ -111,6 +113,7 @@ impl BackingFile {
 
     /// Whether the file was opened to append only, and has to stay so. For a user file that does not
     /// append any more; one that was opened before the inode was made append-only goes on writing.
+    #[inline]
     pub(crate) fn lost_append(&self) -> bool {
         self.flags() & bindings::O_APPEND != 0 && self.inode().is_append_only()
     }
@@ -248,16 +251,30 @@ pub(crate) unsafe fn submit_read(
             return Err(EINVAL);
         }
 
+        // Asked first: no hook runs for what cannot work.
+        backing.may_read()?;
+
         if !is_sync(iocb) {
-            return aio::read(backing, ctx, iocb, iter, flags);
+            let RawCtx {
+                hooks,
+                cred,
+                accessed,
+                ..
+            } = ctx;
+            return aio::read(backing, hooks, cred, accessed, iocb, iter, flags);
         }
-        let ret = lend_iocb(iocb, backing, flags.bits(), || {
-            with_creds(ctx.cred, || {
-                bindings::vfs_iocb_iter_read(backing.as_ptr(), iocb, iter)
+        let range = Range {
+            pos: (*iocb).ki_pos,
+            len: count(iter),
+        };
+        let result = with_creds(ctx.cred, || {
+            let verified = backing.verify::<Read>(ctx.hooks, range)?;
+            lend_iocb(iocb, backing, flags.bits(), || {
+                verified.read_iter(iocb, iter)
             })
         });
         ctx.tell_accessed(user, backing);
-        to_size(ret)
+        result
     }
 }
 
@@ -331,15 +348,6 @@ pub(crate) unsafe fn submit_write(
 #[kunit_tests(backing_file_iter)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn sizes_and_errors() {
-        assert_eq!(to_size(0), Ok(0));
-        assert_eq!(to_size(isize::MAX), Ok(isize::MAX as usize));
-        assert_eq!(to_size(EIOCBQUEUED.to_errno() as isize), Err(EIOCBQUEUED));
-        assert_eq!(to_size(-1), Err(EPERM));
-        assert_eq!(to_size(EIO.to_errno() as isize), Err(EIO));
-    }
 
     #[test]
     fn an_iocb_without_completion_is_synchronous() {

@@ -14,7 +14,7 @@ use crate::BackingFile;
 use core::marker::PhantomData;
 use kernel::{
     cred::Credential,
-    error::to_result,
+    ffi::c_uint,
     fs::file::Offset,
     prelude::*,
     types::NotThreadSafe, //
@@ -23,6 +23,7 @@ use vfs::{
     bindings,
     error::to_size,
     file::Pipe,
+    to_result,
     with_creds,
     HookContext, //
 };
@@ -62,6 +63,15 @@ mod sealed {
     impl Sealed for super::Write {}
 }
 
+/// `f_op->splice_read`
+type SpliceRead = unsafe extern "C" fn(
+    *mut bindings::file,
+    *mut Offset,
+    *mut bindings::pipe_inode_info,
+    usize,
+    c_uint,
+) -> isize;
+
 /// Proof that the hooks allowed an access to a range of a file.
 ///
 /// # Invariants
@@ -88,16 +98,16 @@ impl BackingFile {
     ///
     /// `EINVAL` if the range is not one, `EPERM` or another errno if a listener denies, `EACCES` if
     /// a security module does, `EINTR` if a fatal signal ends the wait.
+    #[inline]
     pub fn verify<'a, A: Access>(
         &'a self,
         hooks: &'a mut HookContext,
         range: Range,
     ) -> Result<Verified<'a, A>> {
         debug_assert!(self.write_not_started());
+        let Range { pos, len } = range;
         // SAFETY: The file is valid.
-        to_result(unsafe {
-            bindings::rw_verify_area(A::DIRECTION, self.as_ptr(), &range.pos, range.len)
-        })?;
+        to_result(unsafe { bindings::rw_verify_area(A::DIRECTION, self.as_ptr(), &pos, len) })?;
         // INVARIANT: They ran, and `hooks` is borrowed from now on.
         Ok(Verified {
             file: self,
@@ -118,6 +128,7 @@ impl BackingFile {
     }
 
     /// Runs the hooks for changing `range` on behalf of `cred`; see [`BackingFile::verify`].
+    #[inline]
     pub(crate) fn verify_write<'a>(
         &'a self,
         hooks: &'a mut HookContext,
@@ -141,9 +152,74 @@ impl BackingFile {
     /// doubt, which without lockdep is always.
     ///
     /// C: `file_write_not_started()`.
+    #[inline]
     pub fn write_not_started(&self) -> bool {
         // SAFETY: The file is valid.
         !cfg!(CONFIG_LOCKDEP) || unsafe { bindings::file_write_not_started(self.as_ptr()) }
+    }
+}
+
+impl Verified<'_, Read> {
+    /// Reads the verified range with the file's own method.
+    ///
+    /// With `Err(EIOCBQUEUED)` the iocb completes later.
+    ///
+    /// C: `vfs_iocb_iter_read()` without its hook.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` if the file has no such method, or what the filesystem returns.
+    ///
+    /// # Safety
+    ///
+    /// `iocb` and `iter` must be valid, and `iocb` one of the file, not submitted yet.
+    #[inline]
+    pub(crate) unsafe fn read_iter(
+        self,
+        iocb: *mut bindings::kiocb,
+        iter: *mut bindings::iov_iter,
+    ) -> Result<usize> {
+        let read_iter = self.file.operations().read_iter.ok_or(EINVAL)?;
+        // SAFETY: The file's own method, as the VFS calls it; by the caller's promise.
+        let result = to_size(unsafe { read_iter(iocb, iter) });
+        if result.is_ok() {
+            // SAFETY: The file is valid.
+            unsafe { bindings::fsnotify_access(self.file.as_ptr()) };
+        }
+        result
+    }
+
+    /// Moves bytes of the verified range into `pipe`, which is locked, with the file's own method.
+    ///
+    /// C: `vfs_splice_read()` without its hook.
+    ///
+    /// # Errors
+    ///
+    /// `EBADF` if the file was not opened for reading, `EINVAL` if it has no such method, or what the
+    /// filesystem returns.
+    #[inline]
+    pub(crate) fn splice_read(
+        self,
+        pos: &mut Offset,
+        pipe: &mut Pipe,
+        flags: u32,
+    ) -> Result<usize> {
+        let file = self.file;
+        if !file.can_read() {
+            return Err(EBADF);
+        }
+        let len = self.range.len.min(pipe.room()).min(bindings::MAX_RW_COUNT);
+        if len == 0 {
+            return Ok(0);
+        }
+        let splice_read = if file.is_uncached() {
+            Some(bindings::copy_splice_read as SpliceRead)
+        } else {
+            file.operations().splice_read
+        };
+        let splice_read = splice_read.ok_or(EINVAL)?;
+        // SAFETY: The file's own method, or the one for any file, as the VFS calls it.
+        to_size(unsafe { splice_read(file.as_ptr(), pos, pipe.as_ptr(), len, flags) })
     }
 }
 
@@ -170,6 +246,7 @@ impl<'a> Verified<'a, Write> {
     /// May sleep while the filesystem is frozen. Until the guard is dropped no hook can run.
     ///
     /// C: `file_start_write()`.
+    #[inline]
     pub fn start_write(self) -> WriteStarted<'a> {
         // SAFETY: The file is valid.
         unsafe { bindings::file_start_write(self.file.as_ptr()) };
@@ -205,6 +282,7 @@ impl WriteStarted<'_> {
     /// # Errors
     ///
     /// `EINVAL` if the file has no such method, or what the filesystem returns.
+    #[inline]
     pub(crate) fn splice_write(self, pipe: &mut Pipe, flags: u32) -> (Offset, Result<usize>) {
         debug_assert!(!cfg!(CONFIG_LOCKDEP) || self.file.write_started());
         let mut pos = self.range.pos;
@@ -240,6 +318,7 @@ impl WriteStarted<'_> {
     /// # Safety
     ///
     /// `iocb` and `iter` must be valid, and `iocb` one of the file, not submitted yet.
+    #[inline]
     pub(crate) unsafe fn write_iter(
         self,
         iocb: *mut bindings::kiocb,
@@ -267,6 +346,7 @@ impl WriteStarted<'_> {
     /// # Errors
     ///
     /// `EOPNOTSUPP` if the file has no such method, or what the filesystem returns.
+    #[inline]
     pub(crate) fn fallocate(self, mode: i32) -> Result<usize> {
         let Range { pos, len } = self.range;
         let fallocate = self.file.operations().fallocate.ok_or(EOPNOTSUPP)?;
@@ -280,6 +360,7 @@ impl WriteStarted<'_> {
     }
 
     /// Lets listeners know that the file was changed, if it was. C: `fsnotify_modify()`.
+    #[inline]
     fn tell_watchers(&self, result: Result<usize>) {
         if matches!(result, Ok(n) if n > 0) {
             // SAFETY: The file is valid.
@@ -289,6 +370,7 @@ impl WriteStarted<'_> {
 }
 
 impl Drop for WriteStarted<'_> {
+    #[inline]
     fn drop(&mut self) {
         // SAFETY: By the type invariant.
         unsafe { bindings::file_end_write(self.file.as_ptr()) };

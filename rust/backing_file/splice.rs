@@ -9,7 +9,10 @@ use crate::{
         RawCtx,
         UserFile, //
     },
-    range::Range,
+    range::{
+        Range,
+        Read, //
+    },
     BackingFile, //
 };
 use kernel::{
@@ -17,8 +20,6 @@ use kernel::{
     prelude::*, //
 };
 use vfs::{
-    bindings,
-    error::to_size,
     file::Pipe,
     inode::InodeGuard,
     with_creds, //
@@ -97,16 +98,18 @@ pub(crate) fn read(
     len: usize,
     flags: u32,
 ) -> Result<usize> {
-    // SAFETY: All arguments are valid, and the caller locked the pipe.
-    let ret = with_creds(ctx.cred, || unsafe {
-        bindings::vfs_splice_read(backing.as_ptr(), pos, pipe.as_ptr(), len, flags)
+    let range = Range { pos: *pos, len };
+    let result = with_creds(ctx.cred, || {
+        let verified = backing.verify::<Read>(ctx.hooks, range)?;
+        verified.splice_read(pos, pipe, flags)
     });
     ctx.tell_accessed(user, backing);
-    to_size(ret)
+    result
 }
 
 /// Whether bytes can be moved to the file. Asked first: nothing may happen, no hook and no loss of
 /// set-id bits, for what cannot work.
+#[inline]
 pub(crate) fn may_write(backing: &BackingFile) -> Result {
     if backing.operations().splice_write.is_none() {
         return Err(EINVAL);
@@ -120,6 +123,7 @@ pub(crate) fn may_write(backing: &BackingFile) -> Result {
 
 /// The core of [`BackingFile::splice_write`]. It was asked whether that may be, and the user file's
 /// flags were seen to.
+#[inline]
 pub(crate) fn write(
     backing: &BackingFile,
     ctx: RawCtx<'_>,

@@ -11,4 +11,6 @@
 #include "dcache.c"
 #include "fs.c"
 #include "mount.c"
+#include "pipe.c"
 #include "posix_acl.c"
+#include "workqueue.c"

@@ -14,3 +14,17 @@ pub fn to_size(ret: isize) -> Result<usize> {
     // CAST: A negative value is an errno.
     usize::try_from(ret).map_err(|_| Error::from_errno(ret as i32))
 }
+
+#[kunit_tests(vfs_error)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_and_errors() {
+        assert_eq!(to_size(0), Ok(0));
+        assert_eq!(to_size(isize::MAX), Ok(isize::MAX as usize));
+        assert_eq!(to_size(EIOCBQUEUED.to_errno() as isize), Err(EIOCBQUEUED));
+        assert_eq!(to_size(-1), Err(EPERM));
+        assert_eq!(to_size(EIO.to_errno() as isize), Err(EIO));
+    }
+}

@@ -227,6 +227,13 @@ impl Pipe {
     pub fn as_ptr(&mut self) -> *mut bindings::pipe_inode_info {
         self.0.get()
     }
+
+    /// How many bytes fit, if each page is full.
+    #[inline]
+    pub fn room(&mut self) -> usize {
+        // SAFETY: Valid, and this task's to use.
+        unsafe { bindings::pipe_room(self.as_ptr()) }
+    }
 }
 
 /// Where directory entries go to, `struct dir_context`.
