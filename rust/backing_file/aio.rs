@@ -51,7 +51,10 @@ use crate::{
     },
     BackingFile, //
 };
-use core::cell::UnsafeCell;
+use core::{
+    cell::UnsafeCell,
+    sync::atomic::AtomicBool, //
+};
 use kernel::{
     cred::Credential,
     error::to_result,
@@ -61,10 +64,7 @@ use kernel::{
     },
     fs::LocalFile,
     prelude::*,
-    sync::{
-        aref::ARef,
-        Refcount, //
-    },
+    sync::aref::ARef, //
 };
 use vfs::{
     bindings,
@@ -85,7 +85,7 @@ struct Request {
     iocb: UnsafeCell<bindings::kiocb>,
     user_iocb: *mut bindings::kiocb,
     backing: ARef<BackingFile>,
-    users: Refcount,
+    half_gone: AtomicBool,
 }
 
 impl Request {
@@ -99,8 +99,7 @@ impl Request {
             iocb: UnsafeCell::new(unsafe { clone_iocb(backing, iocb, flags) }),
             user_iocb: iocb,
             backing: backing.into(),
-            // The submission and the completion.
-            users: Refcount::new(2),
+            half_gone: AtomicBool::new(false),
         }
     }
 
@@ -125,8 +124,8 @@ impl Shareable for ReadRequest {
     }
 
     #[inline]
-    fn users(&self) -> &Refcount {
-        &self.0.users
+    fn half_gone(&self) -> &AtomicBool {
+        &self.0.half_gone
     }
 }
 
@@ -158,8 +157,8 @@ impl Shareable for WriteRequest {
     }
 
     #[inline]
-    fn users(&self) -> &Refcount {
-        &self.request.users
+    fn half_gone(&self) -> &AtomicBool {
+        &self.request.half_gone
     }
 }
 

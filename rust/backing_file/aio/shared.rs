@@ -13,14 +13,14 @@ use core::{
         NonNull, //
     },
     sync::atomic::{
+        AtomicBool,
         AtomicPtr,
         Ordering, //
     },
 };
 use kernel::{
     ffi::c_uint,
-    prelude::*,
-    sync::Refcount, //
+    prelude::*, //
 };
 use vfs::bindings;
 
@@ -32,8 +32,8 @@ pub(crate) trait Shareable {
     /// Where the cache is remembered; one for each type.
     fn slab() -> &'static Slab;
 
-    /// How many references there are.
-    fn users(&self) -> &Refcount;
+    /// Whether one of the two references is gone.
+    fn half_gone(&self) -> &AtomicBool;
 }
 
 /// Where a [`Cache`] is remembered.
@@ -101,11 +101,11 @@ impl<T: Shareable> Drop for Cache<T> {
 ///
 /// # Invariants
 ///
-/// A valid request from the slab cache; one of its users is this reference.
+/// A valid request from the slab cache. There is no more than one other reference, and none if it is half gone.
 pub(super) struct Shared<T: Shareable>(NonNull<T>);
 
 impl<T: Shareable> Shared<T> {
-    /// Makes a request, which has two users, where both can use it. May sleep.
+    /// Makes a request, of which nothing is gone, where both can use it. May sleep.
     ///
     /// # Errors
     ///
@@ -118,7 +118,7 @@ impl<T: Shareable> Shared<T> {
         let new = NonNull::new(new.cast::<T>()).ok_or(ENOMEM)?;
         // SAFETY: New, and room for a request.
         unsafe { new.write(make()) };
-        // INVARIANT: The two users.
+        // INVARIANT: These two.
         Ok((Self(new), Self(new)))
     }
 
@@ -154,7 +154,8 @@ impl<T: Shareable> Deref for Shared<T> {
 impl<T: Shareable> Drop for Shared<T> {
     #[inline]
     fn drop(&mut self) {
-        if !self.users().dec_and_test() {
+        // What the other one did with the request comes before it is freed.
+        if !self.half_gone().swap(true, Ordering::AcqRel) {
             return;
         }
         // SAFETY: By the type invariant it is valid, and nobody else uses it any more; the cache is there

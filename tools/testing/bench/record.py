@@ -59,6 +59,12 @@ class Measurement:
     def p95(self):
         return sorted(self.insns)[len(self.insns) * 95 // 100] / self.requests
 
+    def varies_to(self, value):
+        """Whether the value is among those of the middle eight tenths of the samples."""
+        ordered = sorted(self.insns)
+        tenth = len(ordered) // 10
+        return ordered[tenth] <= value * self.requests <= ordered[-1 - tenth]
+
     @property
     def median_locked(self):
         return statistics.median_low(self.locked) / self.requests

@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include "bench.h"
 
-#define FEW_FILES 1000
+#define FEW_FILES 10000
 #define MANY_FILES 100000
 #define INODES 10000
 
