@@ -55,7 +55,7 @@ static int prepare_uring(const struct op *op)
 	error = -io_uring_queue_init(DEPTH, &ring, 0);
 	if (error)
 		return error;
-	/* What a worker does is part of the cost, so it is to happen where we count; by one, to be the same each time. */
+	/* A worker is part of the cost: it is to run where we count, and there is one, so that boots agree. */
 	CPU_ZERO(&set);
 	CPU_SET(1, &set);
 	error = -io_uring_register_iowq_max_workers(&ring, workers);

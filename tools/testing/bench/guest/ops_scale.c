@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The same operation as there is more of something: bytes in the file, names in the folder, open files, threads at work.
- * The file and the folders (scale-10, ...) are made by the script that calls us.
+ * The same operation as there is more of something: bytes in the file, names in the folder, open files, threads at
+ * work. The file and the folders (scale-10, ...) are made by the script that calls us.
  */
 #include <pthread.h>
 #include <sched.h>
