@@ -32,6 +32,7 @@ static char *map_there(int fd, int prot, int flags)
 typedef void (*other_fn)(int fd);
 
 static struct {
+	other_fn first;		/* before it is looked at whether the thread sleeps */
 	other_fn run;
 	int fd;
 } other;
@@ -39,6 +40,8 @@ static struct {
 static void *waiting_thread(void *arg)
 {
 	wait_for(&shared->step, 1);
+	if (other.first)
+		other.first(other.fd);
 	set(&shared->tid[0], gettid());
 	other.run(other.fd);
 	set(&shared->done[0], 1);
@@ -261,9 +264,13 @@ TEST_F(closed, system_calls)
 }
 
 /* Reading ahead is the kernel's, without a hook; what is read so is filled like all else. */
-static void advises(int fd)
+static void reads_ahead(int fd)
 {
 	CHECK(!madvise((void *)map, LEN, MADV_WILLNEED));
+}
+
+static void populates(int fd)
+{
 	CHECK(errno_of(madvise((void *)map, LEN, MADV_POPULATE_READ)) == -EFAULT);
 	CHECK(errno_of(madvise((void *)map, LEN, MADV_POPULATE_READ)) == 0);
 	CHECK(right(map, LEN, AT));
@@ -271,7 +278,8 @@ static void advises(int fd)
 
 TEST_F(closed, advice)
 {
-	fill_after(O_RDONLY, PROT_READ, MAP_SHARED, advises);
+	other.first = reads_ahead;
+	fill_after(O_RDONLY, PROT_READ, MAP_SHARED, populates);
 }
 
 static long uring_write(int fd, int opcode, int flags)
@@ -293,39 +301,42 @@ static void sees_written(int fd)
 	CHECK(right(buf, 100, AT));
 }
 
-/* A worker of io_uring has no user mode to ask on its way to; the submitter has. */
+static int to_write[2];
+
+/* A worker of io_uring has no user mode to ask on its way to; the submitter has. This makes the ring, too. */
+static void worker_submits(int fd)
+{
+	CHECK(!pipe(to_write));
+	CHECK(uring_write(to_write[1], IORING_OP_WRITE, IOSQE_ASYNC) == -EFAULT);
+}
+
 static void submits(int fd)
 {
-	int p[2];
-
-	CHECK(!pipe(p));
-	CHECK(uring_write(p[1], IORING_OP_WRITE, IOSQE_ASYNC) == -EFAULT);
-	CHECK(uring_write(p[1], IORING_OP_WRITE, 0) == -EFAULT);
-	CHECK(uring_write(p[1], IORING_OP_WRITE, 0) == 100);
-	sees_written(p[0]);
-	CHECK(uring_write(p[1], IORING_OP_WRITE, IOSQE_ASYNC) == 100);
-	sees_written(p[0]);
+	CHECK(uring_write(to_write[1], IORING_OP_WRITE, 0) == -EFAULT);
+	CHECK(uring_write(to_write[1], IORING_OP_WRITE, 0) == 100);
+	sees_written(to_write[0]);
+	CHECK(uring_write(to_write[1], IORING_OP_WRITE, IOSQE_ASYNC) == 100);
+	sees_written(to_write[0]);
 }
 
 TEST_F(closed, buffer_of_io_uring)
 {
+	other.first = worker_submits;
 	fill_after(O_RDONLY, PROT_READ, MAP_SHARED, submits);
 }
 
 /* Pages of a shared mapping of a file cannot be registered, on any filesystem. */
 static void registers(int fd)
 {
-	int p[2];
-
-	CHECK(!pipe(p));
 	CHECK(uring_register((void *)map, LEN) == -EFAULT);
 	CHECK(uring_register((void *)map, LEN) == 0);
-	CHECK(uring_write(p[1], IORING_OP_WRITE_FIXED, 0) == 100);
-	sees_written(p[0]);
+	CHECK(uring_write(to_write[1], IORING_OP_WRITE_FIXED, 0) == 100);
+	sees_written(to_write[0]);
 }
 
 TEST_F(closed, registered_buffer_of_io_uring)
 {
+	other.first = worker_submits;
 	fill_after(O_RDONLY, PROT_READ | PROT_WRITE, MAP_PRIVATE, registers);
 }
 
