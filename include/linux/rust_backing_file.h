@@ -28,8 +28,8 @@
  * - The hook runs for every access to content, exactly once, for exactly the
  *   bytes asked for, before freeze protection and before the pipe is locked:
  *   splice writes and mappings included, for which the C functions run none.
- * - The hook of an append is told the end of the file, where the bytes will go,
- *   and not the caller's position.
+ * - The hook of an append is told the end of the file at that time, behind which
+ *   the bytes will go, and not the caller's position.
  * - A mapping of a watched file asks for its bytes; see rust_backing_file_mmap().
  * - rust_backing_file_open() asks for all of a watched file that is opened to be
  *   executed.
@@ -197,6 +197,7 @@ ssize_t rust_backing_file_splice_write(struct pipe_inode_info *pipe,
  * them the mapping is closed: another thread that touches it waits, the kernel
  * gets EFAULT, MAP_POPULATE populates nothing. If the hook refuses, touching the
  * mapping raises SIGBUS. Such a mapping can be moved and shrunk, but not grown.
+ * remap_file_pages(2) on a writable shared one is not asked about, as by itself.
  * Other files are mapped as by the C function.
  *
  * Until then, the backing file's user path keeps the stacking filesystem mounted,

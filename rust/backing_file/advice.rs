@@ -54,7 +54,8 @@ impl BackingFile {
 
     fn verify_readahead(&self, ctx: &mut RawCtx<'_>, offset: Offset, len: Offset) -> Result {
         // What is not a range `vfs_fadvise` refuses.
-        let to_end = self.inode().size().saturating_sub(offset);
+        let size = with_creds(ctx.cred, || self.current_size())?;
+        let to_end = size.saturating_sub(offset);
         let len = if len == 0 { to_end } else { len.min(to_end) };
         if offset < 0 || len <= 0 {
             return Ok(());

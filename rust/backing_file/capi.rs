@@ -249,15 +249,8 @@ export! {
                 let (backing, user) = (backing(out)?, UserFile::from_raw((*iocb).ki_filp));
                 splice::may_write(backing)?;
                 let (mut hooks, pipe) = (HookContext::assume(), Pipe::from_raw(pipe));
-                let mut own = Ctx::<()>::new(&mut hooks, Credential::from_ptr((*ctx).cred)).into_raw();
-                own.privs = Privs::User;
-                let mut pos = (*iocb).ki_pos;
-                let result = splice::write(backing, own, pipe, user, &mut pos, len, flags);
-                (*iocb).ki_pos = pos;
-                if let Some(end_write) = (*ctx).end_write {
-                    end_write(iocb, from_size(result));
-                }
-                result
+                let ctx = raw_ctx(&mut hooks, ctx, iocb);
+                splice::write(backing, ctx, pipe, user, &mut (*iocb).ki_pos, len, flags)
             }
         };
         from_size(write())

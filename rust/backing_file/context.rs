@@ -76,8 +76,8 @@ impl UserFile {
 pub trait Callbacks {
     /// The user file was read or mapped: its access time may have to change. May sleep.
     ///
-    /// Called after the operation, whether or not it succeeded; after an asynchronous read has been
-    /// started, perhaps before it ends.
+    /// Called after a read, whether or not it succeeded; after an asynchronous one has been started,
+    /// perhaps before it ends; after a mapping was made.
     fn accessed(_user: &UserFile, _backing: &BackingFile) {
         build_error!(VTABLE_DEFAULT_ERROR)
     }

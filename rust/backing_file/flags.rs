@@ -133,9 +133,10 @@ impl BackingFile {
         if flags & bindings::O_DIRECT != 0 && !self.can_direct() {
             return Err(EINVAL);
         }
+        // It is asked about all flags, as by `fcntl`.
         if let Some(check) = self.operations().check_flags {
             // SAFETY: FFI call of the file's own method.
-            kernel::error::to_result(unsafe { check(flags as i32) })?;
+            kernel::error::to_result(unsafe { check((self.flags() & !mask | flags) as i32) })?;
         }
         // SAFETY: The fields are changed under `f_lock`, as `fcntl` does.
         unsafe {

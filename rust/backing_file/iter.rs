@@ -18,7 +18,10 @@ use crate::{
     BackingFile, //
 };
 use kernel::{
-    fs::Kiocb,
+    fs::{
+        file::Offset,
+        Kiocb, //
+    },
     iov::{
         IovIterDest,
         IovIterSource, //
@@ -64,8 +67,9 @@ impl BackingFile {
     /// Writes `iter` at the position of `iocb`.
     ///
     /// As [`BackingFile::read_iter`]. Set-id bits and file capabilities that a write takes away are
-    /// taken from the user file when the hook has allowed the write. With `APPEND`, the hook runs for the bytes behind the present end
-    /// of the file. `end_write` runs when the position is final.
+    /// taken from the user file when the hook has allowed the write. With `APPEND`, the hook runs for the
+    /// bytes behind the end of the file, as that is when the hook runs. `end_write` runs when the position
+    /// is final.
     ///
     /// `lock` is the lock of the user inode.
     ///
@@ -91,13 +95,24 @@ impl BackingFile {
 
     /// Lets the user inode know of changes that were made underneath. C: `ovl_copyattr()`.
     fn refresh(&self, user: &UserFile) -> Result {
+        self.ask_below()?;
+        user.inode().refresh(self.inode(), self.mount());
+        Ok(())
+    }
+
+    /// Lets the backing inode know of changes that were made underneath it, if it is a stacked one itself.
+    fn ask_below(&self) -> Result {
         if self.inode().is_stacked() {
-            // The backing inode is itself one that may not know.
             self.path()
                 .getattr(&mut Stat::new(), bindings::STATX_BASIC_STATS, 0)?;
         }
-        user.inode().refresh(self.inode(), self.mount());
         Ok(())
+    }
+
+    /// The size of the file in bytes, as of now, through all layers. Acts with the current credentials.
+    pub(crate) fn current_size(&self) -> Result<Offset> {
+        self.ask_below()?;
+        Ok(self.inode().size())
     }
 
     /// Whether a write under `flags` leaves the backing inode append-only, if it is.
@@ -323,7 +338,7 @@ pub(crate) unsafe fn submit_write(
         if flags.is_append() {
             // The filesystem does this under its own lock; done here as well, the hook is told
             // where the bytes will go.
-            (*iocb).ki_pos = backing.inode().size();
+            (*iocb).ki_pos = with_creds(ctx.cred, || backing.current_size())?;
         }
 
         let range = Range {

@@ -41,7 +41,10 @@ pub enum MapPolicy {
     /// allowed them the mapping is closed: another thread that touches it waits; the kernel itself,
     /// on anybody's behalf, gets `EFAULT`, so `MAP_POPULATE` populates nothing. If the hook refuses,
     /// the mapping stays closed, in children too, and touching it raises `SIGBUS`. The
-    /// mapping can be moved and shrunk, but not grown: `mremap` says `EFAULT`.
+    /// mapping can be moved and shrunk, but not grown: `mremap` says `EFAULT`. But whoever may write to the
+    /// file can put a mapping without a gate in the place of a writable shared one, with the deprecated
+    /// `remap_file_pages(2)`, of which no hook is told: where a denial is a matter of security, choose
+    /// [`MapPolicy::Fill`] or [`MapPolicy::Refuse`].
     ///
     /// The kernel writes to the mappings of a program while it executes it, so for a file that is
     /// opened to be executed the hook runs at open, for all of it.
@@ -121,10 +124,11 @@ impl BackingFile {
             _ => return Ok(()),
         }
         let ctx = ctx.into_raw();
+        let size = with_creds(ctx.cred, || self.current_size())?;
         let range = Range {
             pos: 0,
             // CAST: A size is not negative.
-            len: self.inode().size() as usize,
+            len: size as usize,
         };
         self.verify_read(ctx.hooks, ctx.cred, range)
     }
@@ -136,6 +140,8 @@ impl BackingFile {
     ///
     /// The lock of the address space is held for writing, so nothing here waits for user space: no
     /// hook can run, and there is no [`vfs::HookContext`] to run one with. `accessed` of `C` is told.
+    /// The last thing that can fail in the operation of the user file: of a mapping that fails after this
+    /// nobody is told, and what it holds stays.
     ///
     /// C: `backing_file_mmap()`.
     ///

@@ -182,9 +182,11 @@ impl Verified<'_, Read> {
         let read_iter = self.file.operations().read_iter.ok_or(EINVAL)?;
         // SAFETY: The file's own method, as the VFS calls it; by the caller's promise.
         let result = to_size(unsafe { read_iter(iocb, iter) });
-        if result.is_ok() {
+        match result {
             // SAFETY: The file is valid.
-            unsafe { bindings::fsnotify_access(self.file.as_ptr()) };
+            Ok(_) => unsafe { bindings::fsnotify_access(self.file.as_ptr()) },
+            Err(err) if err == EIOCBQUEUED => self.hooks.set_queued(),
+            Err(_) => {}
         }
         result
     }
@@ -254,7 +256,7 @@ impl<'a> Verified<'a, Write> {
         WriteStarted {
             file: self.file,
             range: self.range,
-            _hooks: self.hooks,
+            hooks: self.hooks,
             _not_send: NotThreadSafe,
         }
     }
@@ -271,7 +273,7 @@ impl<'a> Verified<'a, Write> {
 pub struct WriteStarted<'a> {
     file: &'a BackingFile,
     range: Range,
-    _hooks: &'a mut HookContext,
+    hooks: &'a mut HookContext,
     _not_send: NotThreadSafe,
 }
 
@@ -334,6 +336,7 @@ impl WriteStarted<'_> {
             // Another task ends it, which lockdep is not to take for a mistake of this one.
             // SAFETY: By the type invariant it is held.
             unsafe { bindings::sb_writers_release(file.as_ptr()) };
+            self.hooks.set_queued();
             core::mem::forget(self);
         } else {
             self.tell_watchers(result);

@@ -63,10 +63,11 @@ impl BackingFile {
         whence: i32,
     ) -> Result<Offset> {
         lock.is_of(user.inode())?;
-        if self.has_pre_content_watch() && (whence == SEEK_DATA || whence == SEEK_HOLE) {
-            return self.seek_in_watched(user, offset, whence);
-        }
         let ctx = ctx.into_raw();
+        if self.has_pre_content_watch() && (whence == SEEK_DATA || whence == SEEK_HOLE) {
+            let size = with_creds(ctx.cred, || self.current_size())?;
+            return seek_in_watched(user, size, offset, whence);
+        }
         let position = self.lock_position();
         // SAFETY: Both files are valid. The position of the backing file is locked, and that of the
         // user file used by whoever called its llseek.
@@ -101,17 +102,16 @@ impl BackingFile {
             _not_send: NotThreadSafe,
         }
     }
+}
 
-    /// A hole in a watched file may be content that was not filled yet, and nobody can be asked
-    /// without a range: all of the file is data.
-    fn seek_in_watched(&self, user: &UserFile, offset: Offset, whence: i32) -> Result<Offset> {
-        let size = self.inode().size();
-        if !(0..size).contains(&offset) {
-            return Err(ENXIO);
-        }
-        let pos = if whence == SEEK_DATA { offset } else { size };
-        // SAFETY: As in `llseek`.
-        unsafe { (*user.as_ptr()).f_pos = pos };
-        Ok(pos)
+/// A hole in a watched file, which has `size` bytes, may be content that was not filled yet, and nobody can
+/// be asked without a range: all of the file is data.
+fn seek_in_watched(user: &UserFile, size: Offset, offset: Offset, whence: i32) -> Result<Offset> {
+    if !(0..size).contains(&offset) {
+        return Err(ENXIO);
     }
+    let pos = if whence == SEEK_DATA { offset } else { size };
+    // SAFETY: The user file is valid, and its position used by whoever called its llseek.
+    unsafe { (*user.as_ptr()).f_pos = pos };
+    Ok(pos)
 }

@@ -161,8 +161,10 @@ impl Path {
     ///
     /// # Errors
     ///
-    /// `EOPNOTSUPP`, `EPERM`, `ENOSPC`, `EROFS`, or what the filesystem returns.
-    pub fn set_acl(&self, _write: &MountWrite<'_>, kind: AclType, acl: NewAcl<'_>) -> Result {
+    /// `EOPNOTSUPP`, `EPERM`, `ENOSPC`, `EROFS`, `EXDEV` if `write` is of another filesystem, or what
+    /// the filesystem returns.
+    pub fn set_acl(&self, write: &MountWrite<'_>, kind: AclType, acl: NewAcl<'_>) -> Result {
+        write.mount().has(self.dentry())?;
         self.inode().ok_or(ENOENT)?;
         let (idmap, dentry) = (self.idmap().as_ptr(), self.dentry().as_ptr());
         // SAFETY: The path is valid and positive, and the list, whose ids the C function translates,

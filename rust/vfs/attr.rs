@@ -155,9 +155,11 @@ impl SetAttr {
     ///
     /// # Errors
     ///
-    /// `EPERM`, or `EFBIG`, `ETXTBSY` or `EINVAL` for a size that cannot be.
+    /// `EPERM`, or `EFBIG`, `ETXTBSY` or `EINVAL` for a size that cannot be, and `ENOENT` for a name
+    /// without a file.
     pub fn prepare(&mut self, idmap: &Idmap, dentry: &Dentry) -> Result<Prepared<'_>> {
-        // SAFETY: All arguments are valid; the VFS calls `setattr` with the inode locked.
+        dentry.inode().ok_or(ENOENT)?;
+        // SAFETY: All arguments are valid, and there is an inode; the VFS calls `setattr` with it locked.
         to_result(unsafe {
             bindings::setattr_prepare(idmap.as_ptr(), dentry.as_ptr(), self.as_ptr())
         })?;

@@ -123,10 +123,17 @@ impl<T: FileSystem> Dentry<T> {
         Ok(unsafe { <T::DentryData as ForeignOwnable>::borrow(data) })
     }
 
+    /// The dentry as a path walk sees it, of its filesystem.
+    #[inline]
+    fn walked(&self) -> &Walked<Dentry<T>> {
+        // SAFETY: A dentry with references is one that a walk could have reached.
+        unsafe { Walked::<Dentry<T>>::from_raw(self.as_ptr()) }
+    }
+
     /// Gives the dentry its data if it has none.
     pub(crate) fn set_data_once(&self, data: T::DentryData) {
         let data = data.into_foreign();
-        self.set_checked(Version::UNKNOWN);
+        self.walked().set_checked(Version::UNKNOWN);
         let set = self.data_field().compare_exchange(
             ptr::null_mut(),
             data,
@@ -145,7 +152,7 @@ impl<T: FileSystem> Dentry<T> {
     ///
     /// The dentry must not be published yet: it is a root being made, or under lookup, by us.
     pub(crate) unsafe fn set_data(&self, data: T::DentryData) {
-        self.set_checked(Version::UNKNOWN);
+        self.walked().set_checked(Version::UNKNOWN);
         // SAFETY: By the caller's promise nobody else reads or writes the field.
         unsafe { (*self.as_ptr()).d_fsdata = data.into_foreign() };
     }
@@ -181,9 +188,9 @@ impl Dentry {
     /// The dentry in which this one ends, through all layers; `kind` says whether its content or its
     /// attributes are asked for. C: `d_real()`.
     pub(crate) fn real(&self, kind: bindings::d_real_type) -> *mut bindings::dentry {
-        // SAFETY: The dentry is valid, and its operations are static.
-        let real = unsafe { self.as_ptr().as_ref().and_then(|d| d.d_op.as_ref()?.d_real) };
-        match real {
+        // SAFETY: The dentry is valid, and its operations, if it has any, are static.
+        let operations = unsafe { (*self.as_ptr()).d_op.as_ref() };
+        match operations.and_then(|ops| ops.d_real) {
             // SAFETY: As the VFS calls it.
             Some(real) => unsafe { real(self.as_ptr(), kind) },
             None => self.as_ptr(),
@@ -284,6 +291,17 @@ impl<T: FileSystem> Walked<Dentry<T>> {
         Ok(unsafe { T::DentryData::borrow_walked(data) })
     }
 
+    /// Remembers that this dentry was found to be right when the one below had the version
+    /// `version`.
+    ///
+    /// C: `d_time`.
+    #[inline]
+    pub fn set_checked(&self, version: Version) {
+        // SAFETY: Written at once, by tasks that each checked; the VFS leaves the field to the
+        // filesystem.
+        unsafe { (&raw mut (*self.as_ptr()).d_time).write_volatile(version.0) };
+    }
+
     /// Whether `below` is as it was when this dentry, which has data, was last checked against it.
     #[inline]
     pub fn is_checked(&self, below: &Walked<Dentry>) -> bool {
@@ -337,17 +355,6 @@ impl Walked<Dentry> {
         (!inode.is_null()).then(|| unsafe { Walked::<Inode>::from_raw(inode) })
     }
 
-    /// Remembers that this dentry was found to be right when the one below had the version
-    /// `version`.
-    ///
-    /// C: `d_time`.
-    #[inline]
-    pub fn set_checked(&self, version: Version) {
-        // SAFETY: Written at once, by tasks that each checked; the VFS leaves the field to the
-        // filesystem.
-        unsafe { (&raw mut (*self.as_ptr()).d_time).write_volatile(version.0) };
-    }
-
     /// What changes whenever the dentry gets another name, parent or inode, or leaves the cache.
     ///
     /// What is read of the dentry afterwards is of this version or a later one.
@@ -395,6 +402,23 @@ impl Walked<Dentry> {
         }
     }
 
+    /// Whether its filesystem compares names in a way of its own, such as without regard to case, in every
+    /// directory. Where each directory has its way, [`Walked::<Inode>::is_casefolded`] says so.
+    ///
+    /// C: `DCACHE_OP_HASH`, `DCACHE_OP_COMPARE`.
+    pub fn has_own_comparison(&self) -> bool {
+        const OWN: u32 = bindings::DCACHE_OP_HASH | bindings::DCACHE_OP_COMPARE;
+        // SAFETY: The dentry is valid; the bits are set when it is made, and the super block's encoding when
+        // that is.
+        unsafe {
+            #[cfg(CONFIG_UNICODE)]
+            let of_directories = !(*(*self.as_ptr()).d_sb).s_encoding.is_null();
+            #[cfg(not(CONFIG_UNICODE))]
+            let of_directories = false;
+            (*self.as_ptr()).d_flags & OWN != 0 && !of_directories
+        }
+    }
+
     /// Whether its filesystem must be asked if it is still right. C: `DCACHE_OP_REVALIDATE`.
     #[inline]
     pub fn needs_revalidation(&self) -> bool {
@@ -408,8 +432,9 @@ impl Walked<Dentry> {
     ///
     /// `ECHILD` if it cannot tell without sleeping, or what the filesystem returns.
     pub fn revalidate(&self, walk: &Walk, dir: &Walked<Inode>, name: &Name<'_>) -> Result<bool> {
-        // SAFETY: The dentry is valid and its operations are static.
-        let Some(revalidate) = (unsafe { (*(*self.as_ptr()).d_op).d_revalidate }) else {
+        // SAFETY: The dentry is valid, and its operations, if it has any, are static.
+        let operations = unsafe { (*self.as_ptr()).d_op.as_ref() };
+        let Some(revalidate) = operations.and_then(|ops| ops.d_revalidate) else {
             return Ok(true);
         };
         // SAFETY: As the path walk calls it: the arguments are valid, and the flags are its own.

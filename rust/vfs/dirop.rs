@@ -7,7 +7,8 @@
 //! longer what it was, the operation fails with `ESTALE`, on which the VFS looks the path up anew
 //! and tries once more.
 //!
-//! Every function may sleep, and acts with the current credentials.
+//! Every function may sleep, and acts with the current credentials. Write access to one filesystem is
+//! none to another: `EXDEV`.
 //!
 //! C headers: `include/linux/namei.h`, `include/linux/fs.h`.
 
@@ -112,6 +113,7 @@ impl<'a> Creating<'a> {
     ///
     /// `ESTALE` if `child` is no longer a free name of `parent`.
     pub fn start(write: MountWrite<'a>, parent: &Dentry, child: &Dentry) -> Result<Self> {
+        write.mount().has(parent)?;
         parent.inode().ok_or(ESTALE)?;
         // SAFETY: Both dentries are valid and `parent` is positive.
         let dentry = from_err_ptr(unsafe {
@@ -223,6 +225,7 @@ impl<'a> Removing<'a> {
     ///
     /// `ESTALE` if `child` is no longer a name in `parent`.
     pub fn start(write: MountWrite<'a>, parent: &Dentry, child: &Dentry) -> Result<Self> {
+        write.mount().has(parent)?;
         parent.inode().ok_or(ESTALE)?;
         // SAFETY: Both dentries are valid and `parent` is positive.
         let dentry = from_err_ptr(unsafe {
@@ -278,8 +281,10 @@ pub struct End<'a> {
 /// `ENOTEMPTY`, `EISDIR`, `ENOTDIR`, `EINVAL` if a directory would become its own ancestor or the
 /// flags are not supported, or what the filesystem returns.
 pub fn rename(write: &MountWrite<'_>, from: End<'_>, to: End<'_>, flags: u32) -> Result {
-    from.parent.inode().ok_or(ESTALE)?;
-    to.parent.inode().ok_or(ESTALE)?;
+    for dir in [from.parent, to.parent] {
+        write.mount().has(dir)?;
+        dir.inode().ok_or(ESTALE)?;
+    }
     let mut rd = bindings::renamedata {
         mnt_idmap: write.mount().idmap().as_ptr(),
         old_parent: from.parent.as_ptr(),
@@ -362,6 +367,7 @@ pub fn notify_change(
     dentry: &Dentry,
     attr: &mut crate::attr::BackingAttr<'_>,
 ) -> Result {
+    write.mount().has(dentry)?;
     let inode: &Inode = dentry.inode().ok_or(ENOENT)?;
     let idmap: &Idmap = write.mount().idmap();
     let _lock = inode.lock();

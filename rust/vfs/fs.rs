@@ -456,17 +456,21 @@ impl<T: FileSystem> Table<T> {
         _inode: *mut bindings::inode,
         name: *const c_char,
         buffer: *mut c_void,
-        size: usize,
+        room: usize,
     ) -> c_int {
         from_result(|| {
-            // SAFETY: A referenced dentry, a nul-terminated name, and room for `size` bytes.
+            // SAFETY: A referenced dentry, a nul-terminated name, and room for `room` bytes.
             let size = unsafe {
                 T::getxattr(
                     Dentry::from_raw(dentry),
                     xattr::Name::from_raw(name),
-                    Buffer::from_raw(buffer, size),
+                    Buffer::from_raw(buffer, room),
                 )
             }?;
+            // The VFS copies as many bytes as it is told.
+            if room != 0 && size > room {
+                return Err(ERANGE);
+            }
             // CAST: No value is larger than XATTR_SIZE_MAX.
             Ok(size as c_int)
         })

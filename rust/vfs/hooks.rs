@@ -2,7 +2,10 @@
 
 //! When permission hooks may run.
 
-use kernel::types::NotThreadSafe;
+use kernel::{
+    prelude::*,
+    types::NotThreadSafe, //
+};
 
 /// Evidence that permission hooks may run: the current operation protects no filesystem *below* its
 /// own against freezing.
@@ -17,7 +20,10 @@ use kernel::types::NotThreadSafe;
 /// it cannot know is the freeze protection of the *stacked* filesystem, which the VFS takes before a
 /// write; that one is harmless because a stacked super block has no `freeze_fs` and so is never
 /// frozen.
+///
+/// It also knows whether the operation's request was queued, which is not for the filesystem to say.
 pub struct HookContext {
+    queued: bool,
     _not_send: NotThreadSafe,
 }
 
@@ -27,8 +33,26 @@ impl HookContext {
     #[inline]
     pub(crate) fn new() -> Self {
         Self {
+            queued: false,
             _not_send: NotThreadSafe,
         }
+    }
+
+    /// For whoever submitted the request of the operation: it completes later, or has already, and is not
+    /// the operation's any more.
+    #[inline]
+    pub fn set_queued(&mut self) {
+        self.queued = true;
+    }
+
+    /// What the VFS is told of a request for which the filesystem says `result`. Whether it was queued
+    /// depends on who has it: if the VFS thought otherwise, it would be completed twice or never.
+    #[inline]
+    pub(crate) fn result(&self, result: Result<usize>) -> Result<usize> {
+        if self.queued {
+            return Err(EIOCBQUEUED);
+        }
+        result.map_err(|err| if err == EIOCBQUEUED { EIO } else { err })
     }
 
     /// For an operation whose table is not one of this crate, because its filesystem is written in C.
@@ -40,5 +64,22 @@ impl HookContext {
     #[inline]
     pub unsafe fn assume() -> Self {
         Self::new()
+    }
+}
+
+#[kunit_tests(vfs_hooks)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_has_the_request_decides_what_the_vfs_is_told() {
+        let mut hooks = HookContext::new();
+        assert_eq!(hooks.result(Ok(1)), Ok(1));
+        assert_eq!(hooks.result(Err(EPERM)), Err(EPERM));
+        assert_eq!(hooks.result(Err(EIOCBQUEUED)), Err(EIO));
+        hooks.set_queued();
+        for said in [Ok(0), Err(EIO), Err(EIOCBQUEUED)] {
+            assert_eq!(hooks.result(said), Err(EIOCBQUEUED));
+        }
     }
 }

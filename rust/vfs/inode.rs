@@ -236,6 +236,7 @@ impl Inode {
     /// C: `ovl_copyattr()`.
     ///
     /// Does nothing to an inode that is not of a stacking filesystem: those attributes are not a copy.
+    /// Nor if `from` is a file of another type: that is no longer what the inode stands for.
     #[inline]
     pub fn copy_attr(&self, from: &Inode, mount: &Mount) {
         // Most often nothing changed: times are those of the clock's tick.
@@ -246,7 +247,9 @@ impl Inode {
 
     #[cold]
     fn do_copy_attr(&self, from: &Inode, mount: &Mount) {
-        if !self.is_stacked() {
+        // An inode being made has no type yet.
+        let becomes = self.mode() == 0 || self.file_type() == from.file_type();
+        if !self.is_stacked() || !becomes {
             return;
         }
         let idmap = mount.idmap();
@@ -582,6 +585,9 @@ impl<T: FileSystem> NewInode<T> {
     ///
     /// `inode` must satisfy the type invariants.
     pub(crate) unsafe fn from_raw(inode: NonNull<bindings::inode>) -> Self {
+        // The mode of whoever had the memory before may still be there.
+        // SAFETY: By the caller's promise nobody else uses the inode.
+        unsafe { (*inode.as_ptr()).i_mode = 0 };
         // INVARIANT: By the caller's promise.
         Self {
             // SAFETY: The caller passes the reference on.

@@ -6,6 +6,7 @@
 
 use crate::{
     bindings,
+    dentry::Dentry,
     hooks::HookContext,
     super_block::SuperBlock, //
 };
@@ -72,6 +73,21 @@ impl Mount {
     pub fn super_block(&self) -> &SuperBlock {
         // SAFETY: A mount keeps its super block.
         unsafe { SuperBlock::from_raw((*self.as_ptr()).mnt_sb) }
+    }
+
+    /// Checks that `dentry` is of the mounted filesystem.
+    ///
+    /// # Errors
+    ///
+    /// `EXDEV` if not.
+    #[inline]
+    pub(crate) fn has(&self, dentry: &Dentry) -> Result {
+        // SAFETY: Both are valid; `mnt_sb` and `d_sb` do not change.
+        if unsafe { (*self.as_ptr()).mnt_sb == (*dentry.as_ptr()).d_sb } {
+            Ok(())
+        } else {
+            Err(EXDEV)
+        }
     }
 
     /// How ids of this mount's users translate to those of its filesystem.

@@ -191,10 +191,7 @@ impl<'a> PathRef<'a> {
     /// `EXDEV` if the dentry is not of the filesystem mounted there.
     #[inline]
     pub fn new(mount: &'a Mount, dentry: &'a Dentry) -> Result<Self> {
-        // SAFETY: Both are valid; `mnt_sb` and `d_sb` do not change.
-        if unsafe { (*mount.as_ptr()).mnt_sb != (*dentry.as_ptr()).d_sb } {
-            return Err(EXDEV);
-        }
+        mount.has(dentry)?;
         // INVARIANT: Valid for `'a`, during which the owners keep their references.
         Ok(Self {
             path: ManuallyDrop::new(Path(bindings::path {

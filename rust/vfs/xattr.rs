@@ -138,15 +138,16 @@ impl Path {
     ///
     /// # Errors
     ///
-    /// `EEXIST` or `ENODATA` as the flags ask, `EPERM`, `ENOSPC`, `EDQUOT`, `E2BIG`, `EOPNOTSUPP`, or
-    /// what the filesystem or a security module returns.
+    /// `EEXIST` or `ENODATA` as the flags ask, `EPERM`, `ENOSPC`, `EDQUOT`, `E2BIG`, `EOPNOTSUPP`,
+    /// `EXDEV` if `write` is of another filesystem, or what the filesystem or a security module returns.
     pub fn setxattr(
         &self,
-        _write: &MountWrite<'_>,
+        write: &MountWrite<'_>,
         name: Name<'_>,
         value: Option<&[u8]>,
         flags: i32,
     ) -> Result {
+        write.mount().has(self.dentry())?;
         self.inode().ok_or(ENOENT)?;
         let (idmap, dentry) = (self.idmap().as_ptr(), self.dentry().as_ptr());
         // SAFETY: The path is valid and positive, the name nul-terminated, and the value readable.
@@ -185,8 +186,9 @@ impl Path {
     /// # Errors
     ///
     /// `EPERM`, `EOPNOTSUPP` for an attribute the filesystem does not have, `ENOIOCTLCMD` if it has
-    /// none, or what it returns.
-    pub fn set_fileattr(&self, _write: &MountWrite<'_>, attr: &mut FileAttr) -> Result {
+    /// none, `EXDEV` if `write` is of another filesystem, or what it returns.
+    pub fn set_fileattr(&self, write: &MountWrite<'_>, attr: &mut FileAttr) -> Result {
+        write.mount().has(self.dentry())?;
         self.inode().ok_or(ENOENT)?;
         // SAFETY: The path is valid and positive, and `attr` exclusive.
         to_result(unsafe {

@@ -187,6 +187,14 @@ impl FileSystem for PassFs {
         if lower.mount().is_idmapped() {
             return fs_error!(fc, EINVAL, "source '{}' is on an idmapped mount", source);
         }
+        if lower.dentry().has_own_comparison() {
+            return fs_error!(
+                fc,
+                EREMOTE,
+                "source '{}': its filesystem does not tell names apart as this one",
+                source
+            );
+        }
         if sb.stack_on(lower.mount().super_block()).is_err() {
             return fs_error!(
                 fc,

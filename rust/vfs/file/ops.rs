@@ -412,16 +412,18 @@ impl<O: Operations> Table<O> {
     ) -> isize {
         // SAFETY: The VFS' arguments (see above).
         let _keep = unsafe { keep_file(iocb) };
+        let hooks = &mut HookContext::new();
         // SAFETY: The VFS' arguments (see above); `iter` is a destination, of which `IovIterDest` is a
         // transparent wrapper.
-        size(unsafe {
+        let result = unsafe {
             O::read_iter(
-                &mut HookContext::new(),
+                hooks,
                 OpenFile::from_raw((*iocb).ki_filp),
                 Kiocb::from_raw(iocb),
                 &mut *iter.cast::<IovIterDest<'_>>(),
             )
-        })
+        };
+        size(hooks.result(result))
     }
 
     unsafe extern "C" fn write_iter(
@@ -430,16 +432,18 @@ impl<O: Operations> Table<O> {
     ) -> isize {
         // SAFETY: The VFS' arguments (see above).
         let _keep = unsafe { keep_file(iocb) };
+        let hooks = &mut HookContext::new();
         // SAFETY: The VFS' arguments (see above); `iter` is a source, of which `IovIterSource` is a
         // transparent wrapper.
-        size(unsafe {
+        let result = unsafe {
             O::write_iter(
-                &mut HookContext::new(),
+                hooks,
                 OpenFile::from_raw((*iocb).ki_filp),
                 Kiocb::from_raw(iocb),
                 &mut *iter.cast::<IovIterSource<'_>>(),
             )
-        })
+        };
+        size(hooks.result(result))
     }
 
     unsafe extern "C" fn splice_read(

@@ -325,9 +325,13 @@ impl<A: Attributes> Table<A> {
             Ok(len) => len,
             Err(err) => return err.to_errno() as isize,
         };
-        if size == 0 || len > size {
+        if size == 0 {
             // CAST: No list is larger than XATTR_LIST_MAX.
             return len as isize;
+        }
+        // The VFS copies as many bytes as it is told.
+        if len > size {
+            return ERANGE.to_errno() as isize;
         }
         // SAFETY: `len` bytes of the list were filled in.
         let names = unsafe { core::slice::from_raw_parts_mut(list.cast::<u8>(), len) };

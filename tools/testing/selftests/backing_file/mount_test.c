@@ -133,6 +133,24 @@ TEST_F(mount, source_not_a_directory)
 	EXPECT_EQ(-ENOTDIR, errno_of(mount(path, self->at, "passfs", 0, NULL)));
 }
 
+/* One file would have several names in the cache. */
+TEST_F(mount, source_that_ignores_case)
+{
+	char folder[] = "/tmp/fat.XXXXXX", command[256];
+
+	if (system("modprobe -q loop; modprobe -q vfat"))
+		SKIP(return, "this kernel has no vfat");
+	ASSERT_NE(NULL, mkdtemp(folder));
+	snprintf(command, sizeof(command), "cd %s && truncate -s 4M i && busybox mkdosfs i && mkdir m && mount -o loop i m",
+		 folder);
+	ASSERT_EQ(0, system(command));
+	snprintf(command, sizeof(command), "%s/m", folder);
+	expect_failure(_metadata, command, EREMOTE, "does not tell names apart");
+	EXPECT_EQ(0, umount(command));
+	snprintf(command, sizeof(command), "rm -r %s", folder);
+	EXPECT_EQ(0, system(command));
+}
+
 TEST_F(mount, source_through_symlink)
 {
 	char path[PATH_MAX];
