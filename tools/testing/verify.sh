@@ -120,3 +120,4 @@ done
 check fio-mmap "$mib" MiB fio_run mmap
 check fio-splice "$mib" MiB fio_run splice
 check lio "$mib" MiB lio_run
+exec /run/bf/end

@@ -1,52 +1,87 @@
 #!/bin/bash
-# Other people's programs on passfs, run in the guest by the suite 60-workloads; BF_SECONDS each. Output: TAP in parts.
-# Each verifies what it wrote, or only has to end with success; the kernel's log is checked by whoever booted us.
+# Other people's loads, run in the guest by the suite 60-workloads, BF_SECONDS each: every stressor of stress-ng's class
+# for filesystems, with --verify, and fs_mark and dbench. On the backing filesystem and through passfs at the same time;
+# the verdicts must be the same. Output: TAP in parts; the kernel's log is checked by whoever booted us.
 . /run/bf/env
 seconds=${BF_SECONDS:-20}
-cd /mnt || exit
+work=$(mktemp -d)
 
-fio_verify() { # NAME OPTIONS...
-	local name=$1
+# verdict of stress-ng, from what it printed and its status
+stress_verdict() { # STATUS FILE
+	if (($1 >= 124)); then
+		echo "ended by its time limit"
+	elif grep -qE 'failed: [1-9]' "$2"; then
+		echo failed
+	elif grep -qE 'skipped: [1-9]' "$2"; then
+		echo skipped
+	elif (($1 == 0)); then
+		echo ok
+	else
+		echo "status $1"
+	fi
+}
+
+stress() { # STRESSOR FOLDER
+	local rc=0
+	timeout -k 5 $((seconds * 10 + 120)) stress-ng --"$1" 1 --timeout "${seconds}s" --verify --temp-path "$2" >"$2.out" 2>&1 </dev/null || rc=$?
+	stress_verdict "$rc" "$2.out"
+}
+
+dbench_run() { dbench -D "$1" -t "$seconds" 2 >"$1.out" 2>&1 && echo ok || echo failed; }
+fsmark_run() { fs_mark -d "$1/marks" -s 4096 -n $((seconds * 100)) -t 2 -L 1 >"$1.out" 2>&1 && echo ok || echo failed; }
+
+# both NAME COMMAND...: runs it in a folder of each; the test is that the verdicts are equal
+both() {
+	local name=$1 direct stack at=$work
 	shift
-	fio --name="$name" --directory=/mnt --size=64M --bs=4k --rw=randwrite --verify=crc32c --verify_fatal=1 --do_verify=1 --verify_state_save=0 \
-		--time_based --runtime="$seconds" --group_reporting --output-format=terse "$@"
-}
-
-fio_sync() { fio_verify sync --ioengine=psync --numjobs=2 && fio_verify direct --ioengine=psync --direct=1; }
-fio_aio() { fio_verify aio --ioengine=libaio --iodepth=16 --direct=1 --numjobs=2; }
-fio_uring() { fio_verify uring --ioengine=io_uring --iodepth=16 --numjobs=2; }
-fio_mmap() { fio_verify mmap --ioengine=mmap --numjobs=2; }
-fio_splice() { fio --name=splice --directory=/mnt --size=64M --bs=64k --rw=readwrite --ioengine=splice --time_based --runtime="$seconds" --output-format=terse; }
-dbench_run() { dbench -D /mnt -t "$seconds" 2; }
-fsmark_run() { fs_mark -d /mnt/fsmark -s 4096 -n 2000 -t 2 -L 2; }
-stress_files() { stress-ng --temp-path /mnt --timeout "${seconds}s" --dentry 1 --dir 1 --rename 1 --link 1 --symlink 1 --access 1 --chmod 1 --utime 1 --metrics-brief; }
-stress_data() { stress-ng --temp-path /mnt --timeout "${seconds}s" --hdd 1 --hdd-bytes 64M --iomix 1 --iomix-bytes 64M --seek 1 --fallocate 1 --fallocate-bytes 64M --sendfile 1 --copy-file 1 --copy-file-bytes 128M --verify; }
-sqlite_run() {
-	sqlite3 /mnt/db 'pragma journal_mode=wal; create table t(a, b);
-		with recursive n(i) as (select 1 union all select i + 1 from n where i < 20000) insert into t select i, hex(randomblob(50)) from n;
-		create index x on t(b);' && [[ $(sqlite3 /mnt/db 'pragma integrity_check') == ok && $(sqlite3 /backing/lower/db 'select count(*) from t') == 20000 ]]
-}
-tar_run() {
-	tar -C /usr -cf /mnt/usr.tar include share/zoneinfo && mkdir /mnt/usr && tar -C /mnt/usr -xf /mnt/usr.tar &&
-		diff -r --no-dereference /usr/include /mnt/usr/include && diff -r --no-dereference /usr/include /backing/lower/usr/include
-}
-
-for w in fio_sync fio_aio fio_uring fio_mmap fio_splice dbench_run fsmark_run stress_files stress_data sqlite_run tar_run; do
-	name=${w%_run}
-	echo "### begin $name"
 	echo "bf-test: $name" >/dev/kmsg
-	start=$SECONDS
-	"$w" >/tmp/out 2>&1 </dev/null && rc=0 || rc=$?
-	sed 's/^/# /' /tmp/out | tail -n 25
-	if ((rc == 0)); then echo "ok 1 $name"; else echo "not ok 1 $name"; fi
-	echo "1..1"
-	echo "### end $name $rc"
-	echo "soak_row $BF_FS $name $((SECONDS - start)) $rc"
-	find /mnt -mindepth 1 -delete
+	mkdir /backing/direct /mnt/stack
+	"$@" /backing/direct >"$at/direct" &
+	"$@" /mnt/stack >"$at/stack"
+	wait $!
+	direct=$(<"$at/direct") stack=$(<"$at/stack")
+	n=$((n + 1))
+	case $direct,$stack in
+	ok,ok) echo "ok $n - $name" ;;
+	skipped,skipped)
+		echo "# $name: $(grep -m1 -iE 'disabled|skip' /backing/direct.out)"
+		echo "ok $n - $name # SKIP not here"
+		;;
+	*)
+		sed 's/^/# on the backing filesystem: /' /backing/direct.out | tail -n 20
+		sed 's/^/# through passfs: /' /mnt/stack.out | tail -n 20
+		if [[ $direct == "$stack" ]]; then
+			echo "ok $n - $name ($direct on the backing filesystem too)"
+		else
+			failed=$((failed + 1))
+			echo "not ok $n - $name: $direct on the backing filesystem, $stack through passfs"
+		fi
+		;;
+	esac
+	chattr -R -i -a /backing/direct /backing/lower/stack 2>/dev/null
+	rm -rf /backing/direct /mnt/stack /backing/direct.out /mnt/stack.out
+}
+
+part() { # NAME UNIT COMMAND...
+	local name=$1 unit=$2 start=$SECONDS n=0 failed=0
+	shift 2
+	echo "### begin $name"
+	"$@"
+	echo "1..$n"
+	echo "### end $name 0"
+	echo "soak_row $BF_FS $name $((SECONDS - start)) $failed $n $unit"
+}
+
+class() {
+	local s
+	for s in $(stress-ng --class filesystem? 2>&1 | sed -n "s/.*class 'filesystem' stressors: //p"); do both "$s" stress "$s"; done
+}
+
+chmod 1777 /mnt
+for p in ${BF_PARTS:-class dbench fsmark}; do
+	case $p in
+	class) part stress-ng stressors class ;;
+	*) part "$p" runs both "$p" "${p}_run" ;;
+	esac
 done
-echo "### begin unload"
-cd /
-# shellcheck disable=SC2086 # a list
-if umount /mnt && rmmod ${BF_UNLOAD:-passfs backing_file}; then echo "ok 1 unmount and unload"; else echo "not ok 1 unmount and unload"; fi
-echo "1..1"
-echo "### end unload 0"
+exec /run/bf/end

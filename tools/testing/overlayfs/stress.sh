@@ -1,6 +1,6 @@
 #!/bin/bash
 # In the guest: the whole filesystem class of stress-ng on overlayfs, BF_SECONDS for each stressor, on the kernel's helpers
-# and on ours: what succeeds there must succeed here. Then the workloads of passfs, which verify what they wrote.
+# and on ours: what succeeds there must succeed here. Then fsx and fio, which verify what they wrote.
 . /run/bf/guest.sh
 
 # Stressors need a folder of their own and a time; --verify has them check what they read.
@@ -27,4 +27,4 @@ done
 echo "1..$n"
 echo "### end stress-ng 0"
 fresh rust_overlay
-BF_UNLOAD="rust_overlay passfs backing_file" bash /run/bf/workloads.sh
+BF_UNLOAD="rust_overlay passfs backing_file" BF_SEEDS=1 BF_OPS=8000 BF_SIZE=16M bash /run/bf/verify.sh
