@@ -18,12 +18,16 @@
 //!   and nothing would tell which of the files below the owner of a namespace is privileged over;
 //! * swap files and DAX are refused: they bypass the filesystem;
 //! * `quotactl(2)` does not know its mounts: quotas are those of the filesystem below, and are asked for
-//!   and set there;
+//!   and set there. They bind root too, and what is reserved for root is not used: else everybody would
+//!   have the mounter's privilege;
 //! * file handles have no parent in them, so an NFS export is one with `no_subtree_check`; who may open
 //!   by handle reaches files, though no directories, outside of the directory that is passed through,
 //!   as through a bind mount;
 //! * a program that runs from here is protected against writing here, not below: `ETXTBSY` is for who
-//!   writes through the same filesystem.
+//!   writes through the same filesystem;
+//! * of the mount below, read-only counts; `noexec`, `nosuid` and `nodev` are the stacked mount's own;
+//! * who changes a folder holds it while the filesystem below is frozen: listing it, or looking for a
+//!   name that is not in the cache, waits for the thaw too.
 //!
 //! The files:
 //!
