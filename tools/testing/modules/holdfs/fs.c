@@ -204,7 +204,10 @@ static ssize_t rw(struct kiocb *iocb, struct iov_iter *iter, bool write)
 	}
 	req->iocb = iocb;
 	req->result = instead ? (int)instead : ret;
-	return queue(req, when);
+	ret = queue(req, when);
+	/* Completed or not, a filesystem may look at its iocb until it returns. */
+	WARN_ON(READ_ONCE(iocb->ki_pos) < 0);
+	return ret;
 }
 
 static ssize_t holdfs_read_iter(struct kiocb *iocb, struct iov_iter *iter)
