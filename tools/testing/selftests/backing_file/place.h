@@ -187,12 +187,14 @@ struct place
 static inline void fill(void *buf, size_t len, off_t pos, unsigned int seed)
 {
 	unsigned char *b = buf;
+	uint64_t word = 0;
 	size_t i;
 
 	for (i = 0; i < len; i++) {
-		uint64_t word = (((uint64_t)(pos + i) / 8 + 1) * 0x9e3779b97f4a7c15ULL) ^ seed;
-
-		b[i] = word >> ((pos + i) % 8 * 8) ?: 1;
+		if (!i || (pos + i) % 8 == 0)
+			word = (((uint64_t)(pos + i) / 8 + 1) * 0x9e3779b97f4a7c15ULL ^ seed) >> (pos + i) % 8 * 8;
+		b[i] = word ?: 1;
+		word >>= 8;
 	}
 }
 

@@ -13,7 +13,7 @@
 
 PLACES(space);
 
-#define BLOCK 65536
+#define BLOCK 16384
 #define SIZE (8 * BLOCK)
 
 static bool same_content(int a, int b)
