@@ -12,7 +12,7 @@ faults_build() {
 
 holdfs_build() { kmake M="$BF_TESTING/modules/holdfs" MO="$OUT/holdfs" modules; }
 
-# faults NAME FS SETTINGS: one boot; `some` of the operations or all
+# faults NAME FS SETTINGS: one boot
 faults() {
 	BF_TESTS=$OUT/selftests-faults BF_GUEST_ENV="export BF_LIMIT=3600 $3" TIMEOUT=${TIMEOUT:-5400} \
 		t_guest "$1" "$2" "$BF_TESTING/faults/guest.sh" "$BF_VM/guest/selftests" "$OUT/holdfs/holdfs.ko"
@@ -38,7 +38,7 @@ t_run "build holdfs" holdfs_build
 : >"$BF_BUILD/sweep.rows"
 : >"$BF_BUILD/window.rows"
 if [[ $MODE == test ]]; then
-	faults "${FS:-xfs}" "${FS:-xfs}" "BF_ONLY='lifetime_test sweep_some.sh' BF_SITES=ours"
+	faults "${FS:-xfs}" "${FS:-xfs}" "BF_ONLY=$(printf %q "${TESTS:-lifetime_test sweep_some.sh}") BF_SITES=ours"
 else
 	for fs in ${FS:-xfs ext4 btrfs tmpfs}; do
 		faults "$fs" "$fs" "BF_ONLY=*_test BF_SITES=all"

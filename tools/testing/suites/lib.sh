@@ -24,7 +24,7 @@ soak_row() {
 # soak_table: one line for each kernel, workload and file system, runs added up
 soak_table() {
 	[[ -s $SOAK_ROWS ]] || return 0
-	echo "workloads:"
+	awk -F'\t' '{ s += $4 } END { printf "workloads, %.1f hours in all:\n", s / 3600 }' "$SOAK_ROWS"
 	awk -F'\t' '{ k = $1 FS $2 FS $3; runs[k]++; seconds[k] += $4; failed[k] += $5 != 0; count[k] += $6; unit[k] = $7 }
 		END { for (k in runs) printf "%s\t%d\t%d\t%d\t%s\n", k, runs[k], seconds[k], failed[k], unit[k] == "" ? "" : count[k] " " unit[k] }' "$SOAK_ROWS" |
 		sort | awk -F'\t' 'BEGIN { format = "    %-7s %-22s %-6s %6s %8s %7s  %s\n"; printf format, "kernel", "workload", "fs", "runs", "seconds", "failed", "done" }
@@ -189,3 +189,6 @@ selftests_build() {
 	"$BF_VM/enter" make --no-print-directory -C "$BF_TESTING/selftests/backing_file" KSFT="$KDIR/tools/testing/selftests" OUTPUT="$OUT/selftests" all
 	cp "$BF_TESTING"/selftests/backing_file/*_test.sh "$OUT/selftests/" 2>/dev/null || true
 }
+
+# The program of storms, $BF_BUILD/storm
+storm_build() { "$BF_VM/enter" gcc -O2 -g -Wall -Wextra -Werror -D_GNU_SOURCE -o "$BF_BUILD/storm" "$BF_TESTING/storm.c"; }
