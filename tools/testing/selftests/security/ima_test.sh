@@ -7,6 +7,7 @@
 lower=${BF_BACKING:-/backing/lower}
 stack=${BF_STACK:-/mnt}
 list=/sys/kernel/security/ima/ascii_runtime_measurements
+programs=50
 # shellcheck source=../../vm/guest/tap
 . /run/bf/tap
 
@@ -16,13 +17,13 @@ measured() { grep -c " $1" $list; }
 copies() {
 	local i
 	mkdir -p "$lower/bin"
-	for ((i = 0; i < 200; i++)); do
+	for ((i = 0; i < programs; i++)); do
 		{ cat /usr/bin/true; echo "$i"; } >"$lower/bin/true.$i" && chmod 755 "$lower/bin/true.$i" || return
 	done
 }
 
 # Each program four times, by whoever of four has nothing to do; one that fails makes xargs fail
-storm() { for ((i = 0; i < 800; i++)); do echo "$stack/bin/true.$((i * 7 % 200))"; done | xargs -P 4 -I{} env {}; }
+storm() { for ((i = 0; i < programs * 4; i++)); do echo "$stack/bin/true.$((i * 7 % programs))"; done | xargs -P 4 -I{} env {}; }
 
 # changed FOLDER NAME: changed there
 changed() {
@@ -50,9 +51,9 @@ hash_is_right() {
 }
 
 test_that "IMA measures here" grep -q boot_aggregate $list
-test_that "200 programs" copies
-test_that "800 times a program is executed, 4 at a time" storm
-test_that "all were measured, by their path on the stack" [ "$(measured "$stack/bin/true")" = 200 ]
+test_that "$programs programs" copies
+test_that "each is executed four times, four at a time" storm
+test_that "all were measured, by their path on the stack" [ "$(measured "$stack/bin/true")" = "$programs" ]
 test_that "what was measured is their content" hash_is_right
 test_that "a program that was changed is measured again" changed "$stack" true.0
 test_that "so is one that was changed below" changed "$lower" true.1
