@@ -9,7 +9,7 @@ source_tar() { (cd "$KDIR" && tar -cf "$BF_BUILD/source.tar" tools/build tools/s
 t_run "source" source_tar
 # A compiler, git and dpkg take a minute each, in soak
 if [[ $MODE == test ]]; then
-	filesystems=${FS:-xfs} parts=${TESTS-'sqlite run'}
+	filesystems=${FS:-xfs} parts=${TESTS:-sqlite run}
 else
 	filesystems=${FS:-xfs ext4 btrfs tmpfs} parts=${TESTS-}
 fi
