@@ -153,7 +153,7 @@ fn copy(
 ) -> Result<usize> {
     lock.is_of(to.user.inode())?;
     follow_flags(&from, &to)?;
-    if from.backing.is_write_only() || !to.backing.can_write() {
+    if !from.backing.can_read() || !to.backing.can_write() {
         return Err(EBADF);
     }
     let range = Range { pos: from.pos, len };

@@ -289,11 +289,6 @@ impl BackingFile {
         unsafe { (*self.as_ptr()).f_mode & bindings::FMODE_CAN_ODIRECT != 0 }
     }
 
-    /// Whether it was opened for writing alone.
-    pub(crate) fn is_write_only(&self) -> bool {
-        self.flags() & bindings::O_ACCMODE == bindings::O_WRONLY
-    }
-
     /// Whether it was opened for reading. C: `FMODE_READ`.
     #[inline]
     pub(crate) fn can_read(&self) -> bool {

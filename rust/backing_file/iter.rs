@@ -77,8 +77,8 @@ impl BackingFile {
     ///
     /// # Errors
     ///
-    /// As [`BackingFile::read_iter`], and `EIO` if it is another lock, `EPERM` if the backing inode is append-only and the
-    /// request does not append, `ENOSPC`, `EDQUOT`, `EFBIG`, `EROFS`.
+    /// As [`BackingFile::read_iter`], and `EIO` if it is another lock, `EPERM` if the backing inode is
+    /// append-only and the request does not append, `ENOSPC`, `EDQUOT`, `EFBIG`, `EROFS`.
     #[inline]
     pub fn write_iter<T: ForeignOwnable, C: Callbacks>(
         &self,

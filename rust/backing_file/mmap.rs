@@ -115,7 +115,7 @@ impl BackingFile {
     #[inline]
     pub fn verify_open<C: Callbacks>(&self, ctx: Ctx<'_, C>, policy: MapPolicy) -> Result {
         // What cannot be read cannot be mapped.
-        if self.is_write_only() || !self.has_pre_content_watch() {
+        if !self.can_read() || !self.has_pre_content_watch() {
             return Ok(());
         }
         match policy {

@@ -172,7 +172,8 @@ impl Verified<'_, Read> {
     ///
     /// # Safety
     ///
-    /// `iocb` and `iter` must be valid, and `iocb` one of the file, not submitted yet.
+    /// `iocb` and `iter` must be valid, and `iocb` one of the file, not submitted yet, that completes the
+    /// request of the current operation.
     #[inline]
     pub(crate) unsafe fn read_iter(
         self,
@@ -185,7 +186,8 @@ impl Verified<'_, Read> {
         match result {
             // SAFETY: The file is valid.
             Ok(_) => unsafe { bindings::fsnotify_access(self.file.as_ptr()) },
-            Err(err) if err == EIOCBQUEUED => self.hooks.set_queued(),
+            // SAFETY: The filesystem has it, and by the caller's promise it is that of the operation.
+            Err(err) if err == EIOCBQUEUED => unsafe { self.hooks.set_queued() },
             Err(_) => {}
         }
         result
@@ -319,7 +321,8 @@ impl WriteStarted<'_> {
     ///
     /// # Safety
     ///
-    /// `iocb` and `iter` must be valid, and `iocb` one of the file, not submitted yet.
+    /// `iocb` and `iter` must be valid, and `iocb` one of the file, not submitted yet, that completes the
+    /// request of the current operation.
     #[inline]
     pub(crate) unsafe fn write_iter(
         self,
@@ -334,9 +337,12 @@ impl WriteStarted<'_> {
         let result = to_size(unsafe { write_iter(iocb, iter) });
         if result == Err(EIOCBQUEUED) {
             // Another task ends it, which lockdep is not to take for a mistake of this one.
-            // SAFETY: By the type invariant it is held.
-            unsafe { bindings::sb_writers_release(file.as_ptr()) };
-            self.hooks.set_queued();
+            // SAFETY: By the type invariant it is held. The filesystem has the request, which by the caller's
+            // promise is that of the operation.
+            unsafe {
+                bindings::sb_writers_release(file.as_ptr());
+                self.hooks.set_queued();
+            }
             core::mem::forget(self);
         } else {
             self.tell_watchers(result);

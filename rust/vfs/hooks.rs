@@ -40,8 +40,13 @@ impl HookContext {
 
     /// For whoever submitted the request of the operation: it completes later, or has already, and is not
     /// the operation's any more.
+    ///
+    /// # Safety
+    ///
+    /// The request must have been queued by the operation this evidence was made for: whoever has it now
+    /// completes it, once.
     #[inline]
-    pub fn set_queued(&mut self) {
+    pub unsafe fn set_queued(&mut self) {
         self.queued = true;
     }
 
@@ -77,7 +82,8 @@ mod tests {
         assert_eq!(hooks.result(Ok(1)), Ok(1));
         assert_eq!(hooks.result(Err(EPERM)), Err(EPERM));
         assert_eq!(hooks.result(Err(EIOCBQUEUED)), Err(EIO));
-        hooks.set_queued();
+        // SAFETY: There is no request to complete.
+        unsafe { hooks.set_queued() };
         for said in [Ok(0), Err(EIO), Err(EIOCBQUEUED)] {
             assert_eq!(hooks.result(said), Err(EIOCBQUEUED));
         }
