@@ -197,7 +197,7 @@ ssize_t rust_backing_file_splice_write(struct pipe_inode_info *pipe,
  * them the mapping is closed: another thread that touches it waits, the kernel
  * gets EFAULT, MAP_POPULATE populates nothing. If the hook refuses, touching the
  * mapping raises SIGBUS. Such a mapping can be moved and shrunk, but not grown.
- * remap_file_pages(2) on a writable shared one is not asked about, as by itself.
+ * remap_file_pages(2), of which no hook would be told, fails with EINVAL on it.
  * Other files are mapped as by the C function.
  *
  * Until then, the backing file's user path keeps the stacking filesystem mounted,
@@ -209,7 +209,8 @@ ssize_t rust_backing_file_splice_write(struct pipe_inode_info *pipe,
  * C counterpart: backing_file_mmap(), which runs no hook.
  *
  * Return: 0, or an error: -EIO if @file is no backing file, -ENODEV if it cannot
- * be mapped, -EACCES for a shared mapping of an append-only file or if a security
+ * be mapped (or, watched, shared and writable, is itself on a stacking filesystem
+ * whose file has another user path), -EACCES for a shared mapping of an append-only file or if a security
  * module denies, -ENOMEM, or what the filesystem returns.
  */
 int rust_backing_file_mmap(struct file *file, struct vm_area_struct *vma,

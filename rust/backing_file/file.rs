@@ -260,8 +260,9 @@ impl BackingFile {
     /// The operations of its filesystem.
     #[inline]
     pub(crate) fn operations(&self) -> &bindings::file_operations {
-        // SAFETY: The table is static, and set since open.
-        unsafe { &*(*self.as_ptr()).f_op }
+        // SAFETY: A table is set since open, and either static or kept until the file is released
+        // (`mmap/remap.rs`, which may be replacing one by the other).
+        unsafe { &*(&raw const (*self.as_ptr()).f_op).read_volatile() }
     }
 
     /// Whether its content is read past the page cache: opened so (`O_DIRECT`), or stored in memory

@@ -8,6 +8,7 @@
 //! chooses a [`MapPolicy`] for backing files that are watched; for all others there is nothing to do.
 
 mod gate;
+mod remap;
 
 use crate::{
     context::{
@@ -28,6 +29,7 @@ use kernel::{
     },
     prelude::*, //
 };
+use remap::OwnOperations;
 use vfs::{
     bindings,
     to_result,
@@ -41,10 +43,8 @@ pub enum MapPolicy {
     /// allowed them the mapping is closed: another thread that touches it waits; the kernel itself,
     /// on anybody's behalf, gets `EFAULT`, so `MAP_POPULATE` populates nothing. If the hook refuses,
     /// the mapping stays closed, in children too, and touching it raises `SIGBUS`. The
-    /// mapping can be moved and shrunk, but not grown: `mremap` says `EFAULT`. But whoever may write to the
-    /// file can put a mapping without a gate in the place of a writable shared one, with the deprecated
-    /// `remap_file_pages(2)`, of which no hook is told: where a denial is a matter of security, choose
-    /// [`MapPolicy::Fill`] or [`MapPolicy::Refuse`].
+    /// mapping can be moved and shrunk, but not grown: `mremap` says `EFAULT`. Nor can other bytes be put
+    /// in its place with the deprecated `remap_file_pages(2)`, of which no hook would be told: `EINVAL`.
     ///
     /// The kernel writes to the mappings of a program while it executes it, so for a file that is
     /// opened to be executed the hook runs at open, for all of it.
@@ -149,7 +149,9 @@ impl BackingFile {
     ///
     /// `ENODEV` if the backing file cannot be mapped or `policy` refuses, `EACCES` for a shared
     /// mapping of an append-only file or if a security module denies, `ENOMEM`, or what the
-    /// filesystem returns.
+    /// filesystem returns. With [`MapPolicy::Lazy`] `ENODEV` also for a writable shared mapping of a watched
+    /// file if the filesystem below is stacked and maps a file with another user path: nobody can tell
+    /// who else maps that.
     pub fn mmap<C: Callbacks>(
         &self,
         cred: &Credential,
@@ -158,6 +160,8 @@ impl BackingFile {
         policy: MapPolicy,
     ) -> Result {
         let map = self.map_method().ok_or(ENODEV)?;
+        // SAFETY: The method is that of the file, and called once it is that of the mapping.
+        let map = || unsafe { map(self.as_ptr(), vma.as_ptr()) };
         // The caller's check of append mode asked the user inode.
         if vma.flags() & virt::flags::SHARED != 0 && self.inode().is_append_only() {
             return Err(EACCES);
@@ -175,7 +179,13 @@ impl BackingFile {
 
     /// Makes the file that of the mapping, and maps it with its method.
     #[inline]
-    fn map(&self, map: MapMethod, cred: &Credential, user: &UserFile, vma: &VmaNew) -> Result {
+    fn map(
+        &self,
+        method: impl FnOnce() -> c_int,
+        cred: &Credential,
+        user: &UserFile,
+        vma: &VmaNew,
+    ) -> Result {
         // SAFETY: The mapping is being set up, so its file may be set; the reference to the user
         // file that this drops is not the last, `user` is borrowed.
         unsafe { bindings::vma_set_file(vma.as_ptr(), self.as_ptr()) };
@@ -184,8 +194,7 @@ impl BackingFile {
             to_result(unsafe {
                 bindings::security_mmap_backing_file(vma.as_ptr(), self.as_ptr(), user.as_ptr())
             })?;
-            // SAFETY: As above, and the security modules agreed.
-            to_result(unsafe { map(self.as_ptr(), vma.as_ptr()) })
+            to_result(method())
         })
     }
 
@@ -193,18 +202,25 @@ impl BackingFile {
     #[cold]
     fn map_watched(
         &self,
-        method: MapMethod,
+        method: impl FnOnce() -> c_int,
         cred: &Credential,
         user: &UserFile,
         vma: &VmaNew,
         policy: MapPolicy,
     ) -> Result {
+        // SAFETY: The mapping is being set up, and the method gives it its operations.
+        let method = || unsafe { remap::marked(vma.as_ptr(), method) };
         match policy {
             MapPolicy::Refuse => Err(ENODEV),
             MapPolicy::Lazy if !self.is_for_exec() => {
                 let gate = Gate::new(self, cred)?;
+                let shared = vma.flags() & virt::flags::SHARED != 0;
+                let own = shared.then(OwnOperations::new).transpose()?;
                 gate.ask_later()?;
                 self.map(method, cred, user, vma)?;
+                if let Some(own) = own {
+                    own.install(vma, self).inspect_err(|_| unmapped(vma))?;
+                }
                 gate.close(vma);
                 Ok(())
             }
@@ -223,6 +239,18 @@ impl BackingFile {
             Some(bindings::compat_vma_mmap)
         } else {
             operations.mmap
+        }
+    }
+}
+
+/// Tells the filesystem that has set up `vma` that the mapping comes to nothing, which the memory
+/// management does not do.
+fn unmapped(vma: &VmaNew) {
+    let vma = vma.as_ptr();
+    // SAFETY: The mapping is being set up by this task, and its operations are static.
+    unsafe {
+        if let Some(close) = (*vma).vm_ops.as_ref().and_then(|ops| ops.close) {
+            close(vma);
         }
     }
 }

@@ -13,7 +13,9 @@
 //!   operations holds a reference to it. A mapping with a gate neither grows nor merges with others
 //!   (`VM_DONTEXPAND`), so the bytes that were asked for are all there ever are: the memory management
 //!   says nothing to anybody when a mapping grows. Nor is a huge page put into it behind the gate's
-//!   back (`MADV_COLLAPSE`), which none of the flags that allow growing prevents.
+//!   back (`MADV_COLLAPSE`), which none of the flags that allow growing prevents, or any page by
+//!   userfaultfd, which does not take such mappings. What puts another mapping of the file in the place of
+//!   this one is the matter of [`super::remap`].
 //! * Where the filesystem below is stacked itself and has put a gate of its own on the mapping, the
 //!   new gate takes the other's place and asks on its behalf, the upper layer first.
 

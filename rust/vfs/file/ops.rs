@@ -262,18 +262,17 @@ pub(super) unsafe fn are_of<O: Operations>(
 ) -> bool {
     // SAFETY: A file keeps its inode, and that its super block. The regular files and directories of a
     // filesystem of this crate have no other operations than those of `NewInode::file_ops`, which takes
-    // an `Ops`; a file opened with `O_PATH` has not those of its inode.
+    // an `Ops`, or a copy of them; a file opened with `O_PATH` has none of its inode's.
     unsafe {
         let inode = (*file).f_inode;
         let has_ops = matches!(
             u32::from((*inode).i_mode) & bindings::S_IFMT,
             bindings::S_IFREG | bindings::S_IFDIR
         );
-        let table = (*file).f_op;
         (*(*inode).i_sb).s_type.cast_const() == fs
             && has_ops
-            && (*inode).__bindgen_anon_3.i_fop == table
-            && is_table_of::<O>(table)
+            && (*file).f_mode & bindings::FMODE_PATH == 0
+            && is_table_of::<O>((*inode).__bindgen_anon_3.i_fop)
     }
 }
 

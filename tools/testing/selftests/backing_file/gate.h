@@ -137,6 +137,14 @@ static inline int touch(char *at)
 	return sig;
 }
 
+/*
+ * The system call that maps the file of a mapping once more, and asks nobody, has refused; the kernel has made room before.
+ */
+static inline bool not_remapped(void)
+{
+	return remap_file_pages((void *)map, LEN, 0, 0, 0) == -1 && errno == EINVAL && touch(map) == SIGSEGV;
+}
+
 #define expect_range(e, process) \
 do { \
 	EXPECT_EQ(FAN_PRE_ACCESS, (e).mask); \

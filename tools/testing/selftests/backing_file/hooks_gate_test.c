@@ -377,6 +377,49 @@ TEST_F(closed, split)
 	fill_after(O_RDWR, PROT_READ, MAP_SHARED, splits);
 }
 
+static void is_not_remapped(int fd)
+{
+	CHECK(not_remapped());
+}
+
+static void is_refused_and_not_remapped(int fd)
+{
+	gets_sigbus(fd);
+	CHECK(not_remapped());
+}
+
+/* Those that are writable and shared, that is; others never can be. */
+#define expect_remap_works() \
+({ \
+	int __fd = must_open(gate->place.plain, "f", O_RDWR | O_CREAT, 0600); \
+	char *__at = mmap(NULL, LEN, PROT_READ | PROT_WRITE, MAP_SHARED, __fd, 0); \
+	\
+	ASSERT_NE(MAP_FAILED, __at); \
+	EXPECT_EQ(0, remap_file_pages(__at, LEN, 0, 1, 0)) TH_LOG("the kernel has no such system call: %m"); \
+})
+
+TEST_F(closed, remapped)
+{
+	pid_t pid;
+
+	expect_remap_works();
+	pid = start(O_RDWR, PROT_READ | PROT_WRITE, MAP_SHARED, is_not_remapped, false);
+	fill_and_allow(&ev);
+	must_end(pid);
+	expect_no_more();
+}
+
+TEST_F(closed, remapped_after_refusal)
+{
+	pid_t pid;
+
+	expect_remap_works();
+	pid = start(O_RDWR, PROT_READ | PROT_WRITE, MAP_SHARED, is_refused_and_not_remapped, true);
+	answer(gate->fan, &ev, FAN_DENY);
+	must_end(pid);
+	expect_no_more();
+}
+
 static void covers_half(int fd)
 {
 	CHECK(mmap((void *)map, 2 * PG, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == map);

@@ -9,6 +9,7 @@
  */
 #include <dlfcn.h>
 #include <link.h>
+#include <linux/userfaultfd.h>
 #include "kselftest_harness.h"
 #include "place.h"
 #include "listener.h"
@@ -67,6 +68,59 @@ TEST_F(lazy, private_write)
 	map_and_look(_metadata, PROT_READ | PROT_WRITE, MAP_PRIVATE, writes_for_itself);
 	ASSERT_EQ(0, watch_nothing());
 	EXPECT_EQ(-1, differs(must_open(gate->place.under, "f", O_RDONLY), LEN, AT, SEED));
+}
+
+/* The watched file, opened when it was not: whoever looks there is not asked about. */
+static int unwatched;
+
+static void open_unwatched(struct __test_metadata *const _metadata)
+{
+	ASSERT_EQ(0, watch_nothing());
+	unwatched = must_open(gate->place.under, "f", O_RDWR);
+}
+
+static void fill_file(struct __test_metadata *const _metadata, int fd)
+{
+	char buf[SIZE];
+
+	fill(buf, SIZE, 0, SEED);
+	ASSERT_EQ(SIZE, pwrite(fd, buf, SIZE, 0));
+}
+
+/* The actor maps the file twice, writable; each mapping is the file's, and stays what it was asked for. */
+static void maps_writable(int fd)
+{
+	char byte;
+
+	catch_signals();
+	for (int i = 0; i < 2; i++) {
+		map = mmap(NULL, LEN, PROT_READ | PROT_WRITE, MAP_SHARED, fd, AT);
+		CHECK(map != MAP_FAILED);
+		CHECK(right(map, LEN, AT));
+		map[PG]++;
+		CHECK(pread(unwatched, &byte, 1, AT + PG) == 1 && byte == map[PG]);
+		map[PG]--;
+		CHECK(not_remapped());
+	}
+	_exit(0);
+}
+
+TEST_F(lazy, writable)
+{
+	pid_t pid;
+
+	open_unwatched(_metadata);
+	ASSERT_EQ(0, watch_below());
+	pid = actor();
+	if (!pid)
+		maps_writable(open_top(O_RDWR));
+	for (int i = 0; i < 2; i++) {
+		must_get(gate->fan, &ev);
+		expect_range(ev, pid);
+		fill_and_allow(&ev);
+	}
+	must_end(pid);
+	expect_no_more();
 }
 
 TEST_F(lazy, denied)
@@ -259,10 +313,10 @@ static void map_nested(struct __test_metadata *const _metadata, const char *opti
 	watch_in(gate->top);
 	pid = actor();
 	if (!pid) {
-		int fd = open_in(outer, O_RDONLY);
+		int fd = open_in(outer, O_RDWR);
 
 		catch_signals();
-		map = mmap(NULL, LEN, PROT_READ, MAP_SHARED, fd, AT);
+		map = mmap(NULL, LEN, PROT_READ | PROT_WRITE, MAP_SHARED, fd, AT);
 		if (deny == 0) {
 			CHECK(map == MAP_FAILED && errno == EPERM);
 			_exit(0);
@@ -270,6 +324,7 @@ static void map_nested(struct __test_metadata *const _metadata, const char *opti
 		CHECK(map != MAP_FAILED);
 		CHECK(touch(map) == (deny < 3 ? SIGBUS : 0));
 		CHECK(deny < 3 || right(map, LEN, AT));
+		CHECK(not_remapped());
 		_exit(0);
 	}
 	for (int i = 0; i <= deny && i < 3; i++) {
@@ -306,6 +361,155 @@ TEST_F(lazy, nested_denied_between)
 TEST_F(lazy, nested_denied_below)
 {
 	map_nested(_metadata, NULL, 2);
+}
+
+/* Watched between two stacks alone: the gate is the outer one's, the file of the mapping the inner one's. */
+TEST_F(lazy, nested_writable)
+{
+	dev_t dev;
+	pid_t pid;
+
+	stack_again(_metadata, NULL);
+	open_unwatched(_metadata);
+	fill_file(_metadata, unwatched);
+	dev = dev_of(gate->top);
+	watch_in(gate->top);
+	pid = actor();
+	if (!pid)
+		maps_writable(open_in(outer, O_RDWR));
+	for (int i = 0; i < 2; i++) {
+		must_get(gate->fan, &ev);
+		expect_range(ev, pid);
+		EXPECT_EQ(dev, ev.dev);
+		answer(gate->fan, &ev, FAN_ALLOW);
+	}
+	must_end(pid);
+	expect_no_more();
+	unstack(_metadata);
+}
+
+/* Another stacking filesystem between this one and the file, and the older event. */
+
+/* What is between it and the file */
+static char lower[PATH_MAX];
+
+static void stack_on_overlay(struct __test_metadata *const _metadata)
+{
+	char options[3 * PATH_MAX + 64];
+
+	snprintf(lower, sizeof(lower), "%.4000s.ovl", gate->top);
+	snprintf(outer, sizeof(outer), "%.4000s.2", gate->top);
+	ASSERT_EQ(0, mkdir(lower, 0755));
+	ASSERT_EQ(0, mkdir(outer, 0755));
+	ASSERT_EQ(0, mkdirat(gate->place.plain, "lower", 0755));
+	ASSERT_EQ(0, mkdirat(gate->place.plain, "work", 0755));
+	snprintf(options, sizeof(options), "lowerdir=%s/lower,workdir=%s/work,upperdir=%s", gate->place.plain_path,
+		 gate->place.plain_path, gate->place.under_path);
+	ASSERT_EQ(0, mount("overlay", lower, "overlay", 0, options)) TH_LOG("%s: %m", options);
+	ASSERT_EQ(0, mount(lower, outer, "passfs", 0, "mmap=lazy"));
+}
+
+static void unstack_both(struct __test_metadata *const _metadata)
+{
+	unstack(_metadata);
+	ASSERT_EQ(0, umount2(lower, MNT_DETACH));
+	rmdir(lower);
+}
+
+TEST_F(lazy, writable_over_overlayfs)
+{
+	pid_t pid;
+
+	open_unwatched(_metadata);
+	fill_file(_metadata, unwatched);
+	stack_on_overlay(_metadata);
+	ASSERT_EQ(0, watch(gate->fan, 0, FAN_ACCESS_PERM, open(lower, O_RDONLY | O_DIRECTORY), "f"));
+	pid = actor();
+	if (!pid)
+		maps_writable(open_in(outer, O_RDWR));
+	for (int i = 0; i < 2; i++) {
+		must_get(gate->fan, &ev);
+		EXPECT_EQ(FAN_ACCESS_PERM, ev.mask);
+		EXPECT_EQ(dev_of(lower), ev.dev);
+		answer(gate->fan, &ev, FAN_ALLOW);
+	}
+	must_end(pid);
+	expect_no_more();
+	unstack_both(_metadata);
+}
+
+/* overlayfs' temporary files do not say whose they are, so that nobody can tell who else maps them. */
+TEST_F(lazy, tmpfile_over_overlayfs)
+{
+	pid_t pid;
+
+	open_unwatched(_metadata);
+	stack_on_overlay(_metadata);
+	ASSERT_EQ(0, fanotify_mark(gate->fan, FAN_MARK_ADD | FAN_MARK_MOUNT, FAN_ACCESS_PERM, AT_FDCWD, lower));
+	pid = actor();
+	if (!pid) {
+		int fd = open(outer, O_TMPFILE | O_RDWR, 0600);
+
+		CHECK(fd >= 0);
+		CHECK(!ftruncate(fd, SIZE));
+		CHECK(mmap(NULL, LEN, PROT_READ | PROT_WRITE, MAP_SHARED, fd, AT) == MAP_FAILED && errno == ENODEV);
+		map = mmap(NULL, LEN, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, AT);
+		CHECK(map != MAP_FAILED && map[0] == 0);
+		_exit(0);
+	}
+	must_get(gate->fan, &ev);
+	answer(gate->fan, &ev, FAN_ALLOW);
+	must_end(pid);
+	expect_no_more();
+	unstack_both(_metadata);
+}
+
+/* A manager of page faults would put what is in the page cache of tmpfs into the mapping. */
+
+static long register_with_userfaultfd(const char *at)
+{
+	struct uffdio_api api = { .api = UFFD_API, .features = UFFD_FEATURE_MINOR_SHMEM };
+	struct uffdio_register reg = {
+		.range = { .start = (uintptr_t)at, .len = LEN },
+		.mode = UFFDIO_REGISTER_MODE_MINOR,
+	};
+	int uffd = syscall(SYS_userfaultfd, O_CLOEXEC);
+
+	CHECK(uffd >= 0 && !ioctl(uffd, UFFDIO_API, &api));
+	return errno_of(ioctl(uffd, UFFDIO_REGISTER, &reg));
+}
+
+TEST_F(lazy, userfaultfd)
+{
+	int store;
+	pid_t pid;
+
+	snprintf(lower, sizeof(lower), "%.4000s.tmp", gate->top);
+	ASSERT_EQ(0, mkdir(lower, 0755));
+	ASSERT_EQ(0, mount("tmpfs", lower, "tmpfs", 0, NULL));
+	store = open_dir(_metadata, lower);
+	fill_file(_metadata, must_open(store, "f", O_RDWR | O_CREAT, 0600));
+	snprintf(outer, sizeof(outer), "%.4000s.2", gate->top);
+	ASSERT_EQ(0, mkdir(outer, 0755));
+	ASSERT_EQ(0, mount(lower, outer, "passfs", 0, "mmap=lazy"));
+	map = mmap(NULL, LEN, PROT_READ, MAP_SHARED, must_open(store, "f", O_RDWR), AT);
+	EXPECT_EQ(0, register_with_userfaultfd(map));
+	ASSERT_EQ(0, watch(gate->fan, 0, FAN_ACCESS_PERM, store, "f"));
+	pid = actor();
+	if (!pid) {
+		catch_signals();
+		map = mmap(NULL, LEN, PROT_READ, MAP_SHARED, open_in(outer, O_RDWR), AT);
+		CHECK(map != MAP_FAILED);
+		CHECK(register_with_userfaultfd(map) == -EINVAL);
+		CHECK(touch(map) == SIGBUS);
+		_exit(0);
+	}
+	must_get(gate->fan, &ev);
+	answer(gate->fan, &ev, FAN_DENY);
+	must_end(pid);
+	expect_no_more();
+	close(store);
+	unstack_both(_metadata);
 }
 
 /* Each layer has its own policy: an outer one that trusts leaves it to the inner one to ask. */
