@@ -138,7 +138,8 @@ static inline int touch(char *at)
 }
 
 /*
- * The system call that maps the file of a mapping once more, and asks nobody, has refused; the kernel has made room before.
+ * The system call that maps the file of a mapping once more, and asks nobody, has refused, and left no mapping: the
+ * kernel makes room before it asks the file.
  */
 static inline bool not_remapped(void)
 {
