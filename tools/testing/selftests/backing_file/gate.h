@@ -146,6 +146,41 @@ static inline bool not_remapped(void)
 	return remap_file_pages((void *)map, LEN, 0, 0, 0) == -1 && errno == EINVAL && touch(map) == SIGSEGV;
 }
 
+/* The watched file, opened when it was not: whoever looks there is not asked about. */
+static int unwatched;
+
+static inline void open_unwatched(struct __test_metadata *const _metadata)
+{
+	ASSERT_EQ(0, watch_nothing());
+	unwatched = must_open(gate->place.under, "f", O_RDWR);
+}
+
+static inline void fill_file(struct __test_metadata *const _metadata, int fd)
+{
+	char buf[SIZE];
+
+	fill(buf, SIZE, 0, SEED);
+	ASSERT_EQ(SIZE, pwrite(fd, buf, SIZE, 0));
+}
+
+/* The actor maps the file twice, writable; each mapping is the file's, and stays what it was asked for. */
+static inline void maps_writable(int fd)
+{
+	char byte;
+
+	catch_signals();
+	for (int i = 0; i < 2; i++) {
+		map = mmap(NULL, LEN, PROT_READ | PROT_WRITE, MAP_SHARED, fd, AT);
+		CHECK(map != MAP_FAILED);
+		CHECK(right(map, LEN, AT));
+		map[PG]++;
+		CHECK(pread(unwatched, &byte, 1, AT + PG) == 1 && byte == map[PG]);
+		map[PG]--;
+		CHECK(not_remapped());
+	}
+	_exit(0);
+}
+
 #define expect_range(e, process) \
 do { \
 	EXPECT_EQ(FAN_PRE_ACCESS, (e).mask); \
@@ -155,5 +190,30 @@ do { \
 } while (0)
 
 #define expect_no_more() EXPECT_FALSE(pending(gate->fan, 0))
+
+/* Another stack, on this one */
+static char outer[PATH_MAX];
+
+static inline void stack_on(struct __test_metadata *const _metadata, const char *below, const char *options)
+{
+	snprintf(outer, sizeof(outer), "%.4000s.2", gate->top);
+	ASSERT_EQ(0, mkdir(outer, 0755));
+	ASSERT_EQ(0, mount(below, outer, "passfs", 0, options));
+}
+
+static inline void unstack(struct __test_metadata *const _metadata)
+{
+	ASSERT_EQ(0, umount2(outer, MNT_DETACH));
+	rmdir(outer);
+}
+
+static inline dev_t dev_of(const char *mount)
+{
+	struct stat st;
+
+	return stat(mount, &st) ? 0 : st.st_dev;
+}
+
+#define watch_in(mount) ASSERT_EQ(0, watch(gate->fan, 0, FAN_PRE_ACCESS, open(mount, O_RDONLY | O_DIRECTORY), "f"))
 
 #endif

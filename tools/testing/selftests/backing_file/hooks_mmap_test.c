@@ -70,41 +70,6 @@ TEST_F(lazy, private_write)
 	EXPECT_EQ(-1, differs(must_open(gate->place.under, "f", O_RDONLY), LEN, AT, SEED));
 }
 
-/* The watched file, opened when it was not: whoever looks there is not asked about. */
-static int unwatched;
-
-static void open_unwatched(struct __test_metadata *const _metadata)
-{
-	ASSERT_EQ(0, watch_nothing());
-	unwatched = must_open(gate->place.under, "f", O_RDWR);
-}
-
-static void fill_file(struct __test_metadata *const _metadata, int fd)
-{
-	char buf[SIZE];
-
-	fill(buf, SIZE, 0, SEED);
-	ASSERT_EQ(SIZE, pwrite(fd, buf, SIZE, 0));
-}
-
-/* The actor maps the file twice, writable; each mapping is the file's, and stays what it was asked for. */
-static void maps_writable(int fd)
-{
-	char byte;
-
-	catch_signals();
-	for (int i = 0; i < 2; i++) {
-		map = mmap(NULL, LEN, PROT_READ | PROT_WRITE, MAP_SHARED, fd, AT);
-		CHECK(map != MAP_FAILED);
-		CHECK(right(map, LEN, AT));
-		map[PG]++;
-		CHECK(pread(unwatched, &byte, 1, AT + PG) == 1 && byte == map[PG]);
-		map[PG]--;
-		CHECK(not_remapped());
-	}
-	_exit(0);
-}
-
 TEST_F(lazy, writable)
 {
 	pid_t pid;
@@ -270,124 +235,6 @@ TEST_F(lazy, shared_library)
 	EXPECT_TRUE(serve_until_end(store, pid)) TH_LOG("line %d", get(&shared->wrong));
 }
 
-/* A stack on the stack */
-
-static char outer[PATH_MAX];
-
-static void stack_again(struct __test_metadata *const _metadata, const char *options)
-{
-	snprintf(outer, sizeof(outer), "%.4000s.2", gate->top);
-	ASSERT_EQ(0, mkdir(outer, 0755));
-	ASSERT_EQ(0, mount(gate->top, outer, "passfs", 0, options));
-}
-
-static void unstack(struct __test_metadata *const _metadata)
-{
-	ASSERT_EQ(0, umount2(outer, MNT_DETACH));
-	rmdir(outer);
-}
-
-static dev_t dev_of(const char *mount)
-{
-	struct stat st;
-
-	return stat(mount, &st) ? 0 : st.st_dev;
-}
-
-#define watch_in(mount) ASSERT_EQ(0, watch(gate->fan, 0, FAN_PRE_ACCESS, open(mount, O_RDONLY | O_DIRECTORY), "f"))
-
-/*
- * Watched on all three layers: asked from the top down, once each, until one denies; the events are those of a mapping
- * of the outer file, whose own the VFS raises, and of two gates on it. DENY is the number of the event that is denied.
- */
-static void map_nested(struct __test_metadata *const _metadata, const char *options, int deny)
-{
-	dev_t devs[3];
-	pid_t pid;
-
-	stack_again(_metadata, options);
-	devs[0] = dev_of(outer);
-	devs[1] = dev_of(gate->top);
-	devs[2] = dev_of(gate->place.under_path);
-	watch_in(outer);
-	watch_in(gate->top);
-	pid = actor();
-	if (!pid) {
-		int fd = open_in(outer, O_RDWR);
-
-		catch_signals();
-		map = mmap(NULL, LEN, PROT_READ | PROT_WRITE, MAP_SHARED, fd, AT);
-		if (deny == 0) {
-			CHECK(map == MAP_FAILED && errno == EPERM);
-			_exit(0);
-		}
-		CHECK(map != MAP_FAILED);
-		CHECK(touch(map) == (deny < 3 ? SIGBUS : 0));
-		CHECK(deny < 3 || right(map, LEN, AT));
-		CHECK(not_remapped());
-		_exit(0);
-	}
-	for (int i = 0; i <= deny && i < 3; i++) {
-		must_get(gate->fan, &ev);
-		expect_range(ev, pid);
-		EXPECT_EQ(devs[i], ev.dev);
-		if (i == deny)
-			answer(gate->fan, &ev, FAN_DENY);
-		else if (i == 2)
-			fill_and_allow(&ev);
-		else
-			answer(gate->fan, &ev, FAN_ALLOW);
-	}
-	must_end(pid);
-	expect_no_more();
-	unstack(_metadata);
-}
-
-TEST_F(lazy, nested)
-{
-	map_nested(_metadata, NULL, 3);
-}
-
-TEST_F(lazy, nested_denied_above)
-{
-	map_nested(_metadata, NULL, 0);
-}
-
-TEST_F(lazy, nested_denied_between)
-{
-	map_nested(_metadata, NULL, 1);
-}
-
-TEST_F(lazy, nested_denied_below)
-{
-	map_nested(_metadata, NULL, 2);
-}
-
-/* Watched between two stacks alone: the gate is the outer one's, the file of the mapping the inner one's. */
-TEST_F(lazy, nested_writable)
-{
-	dev_t dev;
-	pid_t pid;
-
-	stack_again(_metadata, NULL);
-	open_unwatched(_metadata);
-	fill_file(_metadata, unwatched);
-	dev = dev_of(gate->top);
-	watch_in(gate->top);
-	pid = actor();
-	if (!pid)
-		maps_writable(open_in(outer, O_RDWR));
-	for (int i = 0; i < 2; i++) {
-		must_get(gate->fan, &ev);
-		expect_range(ev, pid);
-		EXPECT_EQ(dev, ev.dev);
-		answer(gate->fan, &ev, FAN_ALLOW);
-	}
-	must_end(pid);
-	expect_no_more();
-	unstack(_metadata);
-}
-
 /* Another stacking filesystem between this one and the file, and the older event. */
 
 /* What is between it and the file */
@@ -398,15 +245,13 @@ static void stack_on_overlay(struct __test_metadata *const _metadata)
 	char options[3 * PATH_MAX + 64];
 
 	snprintf(lower, sizeof(lower), "%.4000s.ovl", gate->top);
-	snprintf(outer, sizeof(outer), "%.4000s.2", gate->top);
 	ASSERT_EQ(0, mkdir(lower, 0755));
-	ASSERT_EQ(0, mkdir(outer, 0755));
 	ASSERT_EQ(0, mkdirat(gate->place.plain, "lower", 0755));
 	ASSERT_EQ(0, mkdirat(gate->place.plain, "work", 0755));
 	snprintf(options, sizeof(options), "lowerdir=%s/lower,workdir=%s/work,upperdir=%s", gate->place.plain_path,
 		 gate->place.plain_path, gate->place.under_path);
 	ASSERT_EQ(0, mount("overlay", lower, "overlay", 0, options)) TH_LOG("%s: %m", options);
-	ASSERT_EQ(0, mount(lower, outer, "passfs", 0, "mmap=lazy"));
+	stack_on(_metadata, lower, "mmap=lazy");
 }
 
 static void unstack_both(struct __test_metadata *const _metadata)
@@ -489,9 +334,7 @@ TEST_F(lazy, userfaultfd)
 	ASSERT_EQ(0, mount("tmpfs", lower, "tmpfs", 0, NULL));
 	store = open_dir(_metadata, lower);
 	fill_file(_metadata, must_open(store, "f", O_RDWR | O_CREAT, 0600));
-	snprintf(outer, sizeof(outer), "%.4000s.2", gate->top);
-	ASSERT_EQ(0, mkdir(outer, 0755));
-	ASSERT_EQ(0, mount(lower, outer, "passfs", 0, "mmap=lazy"));
+	stack_on(_metadata, lower, "mmap=lazy");
 	map = mmap(NULL, LEN, PROT_READ, MAP_SHARED, must_open(store, "f", O_RDWR), AT);
 	EXPECT_EQ(0, register_with_userfaultfd(map));
 	ASSERT_EQ(0, watch(gate->fan, 0, FAN_ACCESS_PERM, store, "f"));
@@ -510,29 +353,6 @@ TEST_F(lazy, userfaultfd)
 	expect_no_more();
 	close(store);
 	unstack_both(_metadata);
-}
-
-/* Each layer has its own policy: an outer one that trusts leaves it to the inner one to ask. */
-TEST_F(lazy, nested_under_trust)
-{
-	pid_t pid;
-
-	stack_again(_metadata, "mmap=trust");
-	watch_in(gate->top);
-	pid = actor();
-	if (!pid) {
-		map = mmap(NULL, LEN, PROT_READ, MAP_SHARED, open_in(outer, O_RDONLY), AT);
-		CHECK(map != MAP_FAILED);
-		CHECK(right(map, LEN, AT));
-		_exit(0);
-	}
-	must_get(gate->fan, &ev);
-	expect_range(ev, pid);
-	EXPECT_EQ(dev_of(gate->place.under_path), ev.dev);
-	fill_and_allow(&ev);
-	must_end(pid);
-	expect_no_more();
-	unstack(_metadata);
 }
 
 /* The other policies */
@@ -568,33 +388,6 @@ TEST_F(filled, whole_file_at_open)
 	expect_no_more();
 }
 
-/* The inner stack asks when the outer one opens its file. */
-TEST_F(filled, nested)
-{
-	pid_t pid;
-
-	stack_again(_metadata, "mmap=refuse");
-	pid = actor();
-	if (!pid) {
-		int fd = open_in(outer, O_RDONLY);
-
-		CHECK(fd >= 0);
-		map = mmap(NULL, LEN, PROT_READ, MAP_SHARED, fd, AT);
-		CHECK(map != MAP_FAILED);
-		CHECK(right(map, LEN, AT));
-		CHECK(errno_of(open_in(outer, O_RDONLY)) == -EPERM);
-		_exit(0);
-	}
-	must_get(gate->fan, &ev);
-	EXPECT_EQ(SIZE, ev.len);
-	fill_and_allow(&ev);
-	must_get(gate->fan, &ev);
-	answer(gate->fan, &ev, FAN_DENY);
-	must_end(pid);
-	expect_no_more();
-	unstack(_metadata);
-}
-
 static void cannot_map(const char *mount)
 {
 	int fd = open_in(mount, O_RDWR);
@@ -611,7 +404,7 @@ TEST_F(refused, no_mapping)
 	pid_t pid;
 	int fd;
 
-	stack_again(_metadata, "mmap=trust");
+	stack_on(_metadata, gate->top, "mmap=trust");
 	pid = actor();
 	if (!pid) {
 		cannot_map(gate->top);
