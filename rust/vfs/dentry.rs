@@ -189,11 +189,16 @@ impl Dentry {
     /// attributes are asked for. C: `d_real()`.
     pub(crate) fn real(&self, kind: bindings::d_real_type) -> *mut bindings::dentry {
         // SAFETY: The dentry is valid, and its operations, if it has any, are static.
-        let operations = unsafe { (*self.as_ptr()).d_op.as_ref() };
+        let (flags, operations) = unsafe {
+            let dentry = self.as_ptr();
+            ((*dentry).d_flags, (*dentry).d_op.as_ref())
+        };
         match operations.and_then(|ops| ops.d_real) {
             // SAFETY: As the VFS calls it.
-            Some(real) => unsafe { real(self.as_ptr(), kind) },
-            None => self.as_ptr(),
+            Some(real) if flags & bindings::DCACHE_OP_REAL != 0 => unsafe {
+                real(self.as_ptr(), kind)
+            },
+            _ => self.as_ptr(),
         }
     }
 

@@ -387,6 +387,14 @@ impl<'a, T: FileSystem> NewSuperBlock<'a, T> {
         unsafe { (*self.sb).s_iflags |= bindings::SB_I_ALLOW_HSM as usize };
     }
 
+    /// Keeps names from showing the file below: [`FileSystem::below`] is not called.
+    ///
+    /// overlayfs does not have its upper layer where names show another file.
+    pub fn hide_below(&mut self) {
+        // SAFETY: By the type invariant; no dentry has been made.
+        unsafe { (*self.sb).s_d_flags &= !(bindings::DCACHE_OP_REAL as c_uint) };
+    }
+
     /// Lets files have handles: [`FileSystem::encode_handle`] and what goes with it are called.
     pub fn allow_handles(&mut self) {
         let table: &'static bindings::export_operations = &export::Table::<T>::TABLE;

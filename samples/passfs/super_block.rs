@@ -74,6 +74,7 @@ pub(crate) struct Instance {
     /// Who mounted it: on whose behalf everything below is done.
     cred: ARef<Credential>,
     map_policy: MapPolicy,
+    overlay_upper: bool,
     /// What `syncfs(2)` said of the filesystem below.
     write_errors: WriteErrors,
 }
@@ -157,15 +158,21 @@ fn found(
 pub(crate) struct Options {
     /// `mmap=`: what happens when a backing file with a pre-content watcher is mapped.
     mmap: Option<MapPolicy>,
+    /// `overlay_upper`: overlayfs may have its upper layer here; IMA, EVM, IPE and uprobes are not shown
+    /// the files below.
+    overlay_upper: bool,
 }
 
 #[vtable]
 impl FileSystem for PassFs {
     const NAME: &'static CStr = c"passfs";
-    const PARAMS: &'static [Param<Options>] = &[Param::value(c"mmap", |options, name| {
-        options.mmap = Some(MapPolicy::from_name(name)?);
-        Some(())
-    })];
+    const PARAMS: &'static [Param<Options>] = &[
+        Param::value(c"mmap", |options, name| {
+            options.mmap = Some(MapPolicy::from_name(name)?);
+            Some(())
+        }),
+        Param::flag(c"overlay_upper", |options| options.overlay_upper = true),
+    ];
 
     type Options = Options;
     type SuperData = KBox<Instance>;
@@ -208,6 +215,10 @@ impl FileSystem for PassFs {
             sb.allow_handles();
         }
         sb.allow_pre_content_events();
+        let overlay_upper = fc.options().overlay_upper;
+        if overlay_upper {
+            sb.hide_below();
+        }
 
         let cred = CredBuilder::from_current()?.without_sys_resource().build();
         let map_policy = fc.options().mmap.unwrap_or_default();
@@ -217,6 +228,7 @@ impl FileSystem for PassFs {
                 lower,
                 cred,
                 map_policy,
+                overlay_upper,
                 write_errors,
             },
             GFP_KERNEL,
@@ -230,12 +242,18 @@ impl FileSystem for PassFs {
     }
 
     fn reconfigure(sb: &SuperBlock<Self>, fc: &FsContext<Self>) -> Result {
-        match fc.options().mmap {
-            Some(policy) if policy != sb.data().map_policy => {
-                fs_error!(fc, EINVAL, "option 'mmap' cannot be changed while mounted")
-            }
-            _ => Ok(()),
+        let (instance, new) = (sb.data(), fc.options());
+        if new.mmap.is_some_and(|policy| policy != instance.map_policy) {
+            return fs_error!(fc, EINVAL, "option 'mmap' cannot be changed while mounted");
         }
+        if new.overlay_upper && !instance.overlay_upper {
+            return fs_error!(
+                fc,
+                EINVAL,
+                "option 'overlay_upper' cannot be given while mounted"
+            );
+        }
+        Ok(())
     }
 
     fn sync(sb: &SuperBlock<Self>, wait: bool) -> Result {
@@ -258,9 +276,12 @@ impl FileSystem for PassFs {
     }
 
     fn show_options(sb: &SuperBlock<Self>, m: &SeqFile) -> Result {
-        let policy = sb.data().map_policy;
-        if policy != MapPolicy::default() {
-            seq_print!(m, ",mmap={}", policy.name());
+        let instance = sb.data();
+        if instance.map_policy != MapPolicy::default() {
+            seq_print!(m, ",mmap={}", instance.map_policy.name());
+        }
+        if instance.overlay_upper {
+            seq_print!(m, ",overlay_upper");
         }
         Ok(())
     }

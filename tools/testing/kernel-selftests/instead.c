@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Preloaded into the kernel's selftests, which mount a tmpfs wherever they need a filesystem: they get a passfs over a
- * new folder of BF_INSTEAD instead. What would be refused to them, in a user namespace, stays a tmpfs. Each mount is a
+ * new folder of BF_INSTEAD instead, one that overlayfs takes for its upper layer. What would be refused to them, in a user namespace, stays a tmpfs. Each mount is a
  * byte in BF_INSTEAD/.passfs or BF_INSTEAD/.tmpfs, so that it is known what was tested. Without BF_INSTEAD nothing is
  * exchanged. Either way none sleeps for longer than BF_LONGEST seconds: one would go on for a quarter of an hour.
  */
@@ -152,7 +152,7 @@ static long make_mount(const char *source, const char *target, const char *type,
 			long ret;
 
 			all_privileges(saved);
-			ret = real(SYS_mount, ".", path, "passfs", flags, NULL);
+			ret = real(SYS_mount, ".", path, "passfs", flags, "overlay_upper");
 			give_back(saved);
 			leave_folder(here);
 			if (!ret) {
@@ -203,6 +203,7 @@ static long configure(int fd, unsigned int cmd, const char *key, const char *val
 	here = enter_folder(context_mode);
 	if (here >= 0) {
 		real(SYS_fsconfig, fd, FSCONFIG_SET_STRING, "source", ".", 0);
+		real(SYS_fsconfig, fd, FSCONFIG_SET_FLAG, "overlay_upper", NULL, 0);
 		all_privileges(saved);
 		ret = real(SYS_fsconfig, fd, cmd, key, value, aux);
 		give_back(saved);

@@ -394,6 +394,53 @@ TEST_F(mount, typed_option)
 	EXPECT_EQ(-EINVAL, errno_of(mount(self->lower, self->at, "passfs", 0, "mmap=maybe")));
 }
 
+/* overlayfs on top: it takes no filesystem for its upper layer whose names show the files below. */
+static int mount_overlay(const char *on, const char *at)
+{
+	char options[4 * PATH_MAX];
+
+	snprintf(options, sizeof(options), "lowerdir=%.2000s/l,upperdir=%.2000s/u,workdir=%.2000s/w", on, on, on);
+	return mount("overlay", at, "overlay", 0, options) ? -errno : 0;
+}
+
+TEST_F(mount, overlay_upper)
+{
+	static const char * const dirs[] = { "l", "u", "w" };
+	char path[PATH_MAX + 8];
+	struct stat st;
+	size_t i;
+	int fd;
+
+	ASSERT_EQ(0, mount(self->lower, self->at, "passfs", 0, NULL));
+	for (i = 0; i < ARRAY_SIZE(dirs); i++) {
+		snprintf(path, sizeof(path), "%s/%s", self->at, dirs[i]);
+		ASSERT_EQ(0, mkdir(path, 0755));
+	}
+	EXPECT_EQ(-EINVAL, mount_overlay(self->at, self->second));
+	EXPECT_EQ(-EINVAL, errno_of(mount(NULL, self->at, NULL, MS_REMOUNT, "overlay_upper")));
+	EXPECT_FALSE(option_shown(self->at, "overlay_upper"));
+	ASSERT_EQ(0, umount(self->at));
+
+	ASSERT_EQ(0, mount(self->lower, self->at, "passfs", 0, "overlay_upper"));
+	EXPECT_TRUE(option_shown(self->at, "overlay_upper"));
+	EXPECT_EQ(0, mount(NULL, self->at, NULL, MS_REMOUNT, "overlay_upper"));
+	EXPECT_EQ(0, mount(NULL, self->at, NULL, MS_REMOUNT, NULL));
+	EXPECT_TRUE(option_shown(self->at, "overlay_upper"));
+	ASSERT_EQ(0, mount_overlay(self->at, self->second)) TH_LOG("%m");
+	ASSERT_EQ(0, chdir(self->second));
+	fd = must_open(AT_FDCWD, "f", O_RDWR | O_CREAT, 0600);
+	EXPECT_EQ(3, write(fd, "abc", 3));
+	close(fd);
+	EXPECT_EQ(0, rename("f", "g"));
+	snprintf(path, sizeof(path), "%.4000s/u/g", self->lower);
+	EXPECT_EQ(0, stat(path, &st));
+	EXPECT_EQ(3, st.st_size);
+	EXPECT_EQ(0, unlink("g"));
+	ASSERT_EQ(0, chdir("/"));
+	EXPECT_EQ(0, umount(self->second));
+	ASSERT_EQ(0, umount(self->at));
+}
+
 /* As people mount: mount(8), with a line of options. */
 TEST_F(mount, command)
 {
