@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Preloaded into the kernel's selftests, which mount a tmpfs wherever they need a filesystem: they get a passfs over a
- * new folder of BF_INSTEAD instead, one that overlayfs takes for its upper layer. What would be refused to them, in a user namespace, stays a tmpfs. Each mount is a
- * byte in BF_INSTEAD/.passfs or BF_INSTEAD/.tmpfs, so that it is known what was tested. Without BF_INSTEAD nothing is
- * exchanged. Either way none sleeps for longer than BF_LONGEST seconds: one would go on for a quarter of an hour.
+ * Preloaded into the kernel's selftests, which mount a tmpfs wherever they need a filesystem: they get a passfs
+ * over a new folder of BF_INSTEAD instead, one that overlayfs takes for its upper layer. What would be refused to
+ * them, in a user namespace, stays a tmpfs. Each mount is a byte in BF_INSTEAD/.passfs or BF_INSTEAD/.tmpfs, so
+ * that it is known what was tested. Without BF_INSTEAD nothing is exchanged. Either way none sleeps for longer than
+ * BF_LONGEST seconds: one would go on for a quarter of an hour.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
