@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Control of fault injection; see fail_nth.h. */
+#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +9,7 @@
 #include "fail_nth.h"
 
 #define DEBUGFS "/sys/kernel/debug/"
+#define SLAB "/sys/kernel/slab/"
 
 static const char *const injectors[] = {
 	"failslab", "fail_page_alloc", "fail_mempool_alloc", "fail_mempool_alloc_bulk", "fail_usercopy", NULL,
@@ -16,12 +18,12 @@ static const char *const injectors[] = {
 /* The code of backing_file.ko and passfs.ko: one range, there are no other modules between them in our guests. */
 static unsigned long text_start, text_end;
 
-static void set(const char *injector, const char *name, const char *value)
+static void set(const char *where, const char *what, const char *name, const char *value)
 {
-	char path[128];
+	char path[512];
 	int fd;
 
-	snprintf(path, sizeof(path), DEBUGFS "%s/%s", injector, name);
+	snprintf(path, sizeof(path), "%s%s/%s", where, what, name);
 	fd = open(path, O_WRONLY);
 	if (fd < 0 || write(fd, value, strlen(value)) < 0) {
 		fprintf(stderr, "%s: %m (this test needs the debug kernel)\n", path);
@@ -30,7 +32,8 @@ static void set(const char *injector, const char *name, const char *value)
 	close(fd);
 }
 
-static void find_text(void)
+/* Once, before there is a child for each test: reading all names takes a second. */
+__attribute__((constructor)) static void find_text(void)
 {
 	FILE *f = fopen("/proc/kallsyms", "r");
 	char line[1024];
@@ -52,11 +55,32 @@ static void find_text(void)
 	}
 	if (f)
 		fclose(f);
-	if (!text_end) {
-		fprintf(stderr, "/proc/kallsyms has no function of passfs and backing_file\n");
+	text_end += 4096; /* the last function */
+}
+
+/*
+ * Caches of the kernel's own checks: every allocation makes one of these as well, and who gets none has others in store.
+ * A fault there is no fault of what is tested.
+ */
+static bool is_for_checks(const char *cache)
+{
+	return !strncmp(cache, "kmemleak_", 9) || !strcmp(cache, "debug_objects_cache");
+}
+
+static void select_caches(void)
+{
+	DIR *d = opendir(SLAB);
+	struct dirent *e;
+
+	while (d && (e = readdir(d)))
+		if (e->d_name[0] != '.')
+			set(SLAB, e->d_name, "failslab", is_for_checks(e->d_name) ? "0" : "1");
+	if (!d) {
+		perror(SLAB);
 		exit(1);
 	}
-	text_end += 4096; /* the last function */
+	closedir(d);
+	set(DEBUGFS, "failslab", "cache-filter", "Y");
 }
 
 static int fail_nth = -1;
@@ -66,15 +90,18 @@ void faults_init(void)
 	int i;
 
 	for (i = 0; injectors[i]; i++) {
-		set(injectors[i], "verbose", "0");
-		set(injectors[i], "stacktrace-depth", "32");
+		set(DEBUGFS, injectors[i], "verbose", "0");
+		set(DEBUGFS, injectors[i], "stacktrace-depth", "32");
 	}
-	set("failslab", "ignore-gfp-wait", "N");
-	set("failslab", "cache-filter", "N");
-	set("fail_page_alloc", "ignore-gfp-wait", "N");
-	set("fail_page_alloc", "ignore-gfp-highmem", "N");
-	set("fail_page_alloc", "min-order", "0");
-	find_text();
+	set(DEBUGFS, "failslab", "ignore-gfp-wait", "N");
+	select_caches();
+	set(DEBUGFS, "fail_page_alloc", "ignore-gfp-wait", "N");
+	set(DEBUGFS, "fail_page_alloc", "ignore-gfp-highmem", "N");
+	set(DEBUGFS, "fail_page_alloc", "min-order", "0");
+	if (text_start > text_end) {
+		fprintf(stderr, "/proc/kallsyms has no function of passfs and backing_file\n");
+		exit(1);
+	}
 	fail_nth = open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC);
 	if (fail_nth < 0) {
 		perror("/proc/thread-self/fail-nth");
@@ -82,16 +109,25 @@ void faults_init(void)
 	}
 }
 
+static void set_range(const char *injector, const char *name, unsigned long start, unsigned long end)
+{
+	char file[32], value[32];
+
+	snprintf(file, sizeof(file), "%s-start", name);
+	snprintf(value, sizeof(value), "0x%lx", start);
+	set(DEBUGFS, injector, file, value);
+	snprintf(file, sizeof(file), "%s-end", name);
+	snprintf(value, sizeof(value), "0x%lx", end);
+	set(DEBUGFS, injector, file, value);
+}
+
 void faults_select(enum sites which)
 {
-	char start[32], end[32];
 	int i;
 
-	snprintf(start, sizeof(start), "0x%lx", which == OUR_SITES ? text_start : 0);
-	snprintf(end, sizeof(end), "0x%lx", which == OUR_SITES ? text_end : -1ul);
 	for (i = 0; injectors[i]; i++) {
-		set(injectors[i], "require-start", start);
-		set(injectors[i], "require-end", end);
+		set_range(injectors[i], "require", which == OUR_SITES ? text_start : 0, which == OUR_SITES ? text_end : -1ul);
+		set_range(injectors[i], "reject", which == OTHER_SITES ? text_start : 0, which == OTHER_SITES ? text_end : 0);
 	}
 }
 

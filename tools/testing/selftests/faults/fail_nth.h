@@ -8,8 +8,8 @@
 
 #include <stdbool.h>
 
-/* Which places count: all that are reached, or those that code of our modules leads to. */
-enum sites { ALL_SITES, OUR_SITES };
+/* Which places count: all that are reached, those that code of our modules leads to, or all others. */
+enum sites { ALL_SITES, OUR_SITES, OTHER_SITES };
 
 #define MANY_SITES 1000000000
 
