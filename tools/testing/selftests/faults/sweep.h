@@ -126,7 +126,7 @@ extern const struct operation
 	op_sync_data, op_sync_fs, op_allocate, op_punch_hole, op_truncate_fd, op_truncate_path, op_extend,
 	op_advise, op_read_ahead, op_copy_range, op_clone_range, op_dedupe_range, op_lookup, op_lookup_nothing,
 	op_stat_name, op_read_link, op_follow_link, op_stat_fs, op_check_access, op_read_dir, op_make_dir,
-	op_make_symlink, op_make_fifo, op_make_device, op_make_link, op_remove_name, op_remove_last_name,
+	op_make_again, op_make_symlink, op_make_fifo, op_make_device, op_make_link, op_remove_name, op_remove_last_name,
 	op_remove_dir, op_rename_to_new, op_rename_over, op_rename_exchange, op_rename_across, op_change_mode,
 	op_change_owner, op_change_times, op_set_xattr, op_get_xattr, op_list_xattr, op_remove_xattr, op_set_acl,
 	op_get_acl, op_get_flags, op_set_flags, op_mount_fs, op_remount, op_unmount, op_mount_steps;

@@ -162,6 +162,23 @@ DEFINE_OPERATION(read_dir, .prepare = many_names, .check = all_names, .ret = 1);
 static long make_dir(struct attempt *a) { return errno_of(mkdirat(a->dir, "new", 0755)); }
 DEFINE_OPERATION(make_dir, .makes = "new");
 
+/*
+ * The inode that xfs is going to use for the next name is one that it has in memory, of a file that has just been removed.
+ * In that case it needs memory in the middle of the transaction.
+ */
+static void removed_just_now(struct attempt *a)
+{
+	struct statfs st;
+
+	must(mknodat(a->under, "old", S_IFIFO | 0644, 0));
+	must(unlinkat(a->under, "old", 0));
+	must(fstatfs(a->under, &st)); /* makes it go on with that */
+	usleep(50000);
+}
+
+static long make_again(struct attempt *a) { return errno_of(mknodat(a->dir, "new", S_IFIFO | 0644, 0)); }
+DEFINE_OPERATION(make_again, .prepare = removed_just_now, .makes = "new");
+
 static long make_symlink(struct attempt *a) { return errno_of(symlinkat("target", a->dir, "new")); }
 DEFINE_OPERATION(make_symlink, .makes = "new");
 

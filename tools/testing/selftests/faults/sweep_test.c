@@ -9,6 +9,10 @@
  * that code of passfs and backing_file leads to; BF_LAYERS=2: passfs on passfs.
  *
  * What fails has made and removed no name; "half done" counts the exceptions.
+ *
+ * A filesystem may give up for want of memory: xfs shuts itself down if it gets none in the middle of a transaction. That
+ * is no fault of the stack, but the stack must say so, come apart and show what is there when the filesystem below is
+ * mounted again; and the operation must have the same effect without the stack. "gave up" counts that.
  */
 #include <sys/mman.h>
 #include <sys/sysmacros.h>
@@ -19,10 +23,19 @@
 #include "sweep.h"
 
 #define MAX_SITES 3000
+#define MAX_DIRECT_SWEEPS 10
+
+/* What is mounted where in the namespace that the program was started in. */
+struct mounts {
+	int namespace;
+	const char *stack, *lower;
+	char top[PATH_MAX], device[256], type[32];
+};
 
 FIXTURE(sweep) {
 	struct place place;
 	struct attempt attempt;
+	struct mounts mounts;
 	int layers;
 	long used[2];
 };
@@ -56,6 +69,106 @@ static bool users_become(const char *module, long count)
 	return users(module) == count;
 }
 
+/* --- when the filesystem below has given up ------------------------------------------ */
+
+static void write_to(const char *path, const char *text)
+{
+	int fd = must(open(path, O_WRONLY));
+
+	must(write(fd, text, strlen(text)));
+	close(fd);
+}
+
+/* From now on the kernel's log may have what filesystems say when they give up, or not. */
+static void expect_giving_up(bool may)
+{
+	static const struct { const char *fs, *text; } says[] = {
+		{ "xfs", "Shutting down filesystem" }, { "ext4", "EXT4-fs" }, { "ext4", "JBD2" }, { "btrfs", "BTRFS" },
+	};
+	char line[64];
+	int i;
+
+	/* xfs would add a backtrace, and no test may ask to overlook those. */
+	if (fs_is("xfs"))
+		write_to("/proc/sys/fs/xfs/error_level", may ? "0" : "3");
+	for (i = 0; may && i < ARRAY_SIZE(says); i++) {
+		if (!fs_is(says[i].fs))
+			continue;
+		snprintf(line, sizeof(line), "bf-test: expect %s\n", says[i].text);
+		write_to("/dev/kmsg", line);
+	}
+	if (!may)
+		write_to("/dev/kmsg", "bf-test: expect\n");
+}
+
+/* Before there is a namespace of the test's own */
+static void find_mounts(struct mounts *m)
+{
+	char line[1024], where[512];
+	FILE *f = fopen("/proc/self/mounts", "r");
+
+	m->stack = getenv("BF_STACK");
+	m->lower = getenv("BF_BACKING");
+	snprintf(m->top, sizeof(m->top), "%s/..", m->lower);
+	must(realpath(m->top, line) ? 0 : -1);
+	strcpy(m->top, line);
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "%255s %511s %31s", m->device, where, m->type) == 3 && !strcmp(where, m->top))
+			break;
+	must(f && !strcmp(where, m->top) ? 0 : -1);
+	fclose(f);
+	m->namespace = must(open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC));
+}
+
+/* The filesystem below still does its work. */
+static bool is_alive(struct place *p)
+{
+	int fd = openat(p->plain, "alive", O_WRONLY | O_CREAT | O_EXCL, 0644);
+
+	return fd >= 0 && !close(fd) && !unlinkat(p->plain, "alive", 0);
+}
+
+/* What was closed a moment ago may keep it busy for another. */
+#define soon(call) \
+({ \
+	int __tries = 200; \
+	while ((call) && --__tries) \
+		usleep(50000); \
+	__tries > 0; \
+})
+
+/*
+ * The stack and the filesystem below are unmounted, and mounted again. All of the test's own is closed. Says what is
+ * wrong, or NULL.
+ */
+static const char *mount_again(struct __test_metadata *const _metadata, struct place *p, struct mounts *m, int layers)
+{
+	int i;
+
+	close(p->dir);
+	close(p->under);
+	close(p->plain);
+	if (layers == NESTED && !soon(umount2(p->top, 0)))
+		return "the inner mount stays busy when the filesystem below has given up";
+	/* The mounts in the test's own namespace go with it. */
+	if (!soon(setns(m->namespace, CLONE_NEWNS)))
+		return "the namespace cannot be left";
+	if (!soon(umount2(m->stack, 0)))
+		return "the mount stays busy when the filesystem below has given up";
+	for (i = 0; i < 200 && users("passfs"); i++)
+		usleep(50000);
+	if (users("passfs"))
+		return "something keeps passfs when the filesystem below has given up";
+	if (!soon(umount2(m->top, 0)))
+		return "something keeps the filesystem below, which has given up";
+	must(mount(m->device, m->top, m->type, 0, NULL));
+	must(mount(m->lower, m->stack, "passfs", 0, NULL));
+	if (layers == NESTED)
+		rmdir(p->top);
+	place_setup(_metadata, p, layers);
+	return NULL;
+}
+
 FIXTURE_SETUP(sweep)
 {
 	struct attempt *a = &self->attempt;
@@ -63,6 +176,10 @@ FIXTURE_SETUP(sweep)
 
 	self->layers = atoi(getenv("BF_LAYERS") ?: "1");
 	faults_init();
+	find_mounts(&self->mounts);
+	expect_giving_up(true);
+	/* What is older than the test outlives all that may happen in it. */
+	sync();
 	place_setup(_metadata, &self->place, self->layers);
 	for (i = 0; i < 2; i++)
 		self->used[i] = users(modules[i]);
@@ -76,6 +193,7 @@ FIXTURE_SETUP(sweep)
 
 FIXTURE_TEARDOWN(sweep)
 {
+	expect_giving_up(false);
 	rmdir(self->attempt.mnt);
 	place_teardown(&self->place, self->layers);
 }
@@ -127,12 +245,9 @@ static void put(int fd)
 		close(fd);
 }
 
-static void end(struct place *p, struct attempt *a, int number)
+/* Closes all that it has open. */
+static void close_all(struct attempt *a)
 {
-	static const char *const made[] = { "f", "g", "sym", "dir", "new", "cold" };
-	char name[16];
-	int i;
-
 	put(a->fd);
 	put(a->fd2);
 	put(a->pipe[0]);
@@ -142,10 +257,20 @@ static void end(struct place *p, struct attempt *a, int number)
 	if (a->has_ring)
 		io_uring_queue_exit(&a->ring);
 	close(a->dir);
+	close(a->under);
+}
+
+static void end(struct place *p, struct attempt *a, int number)
+{
+	static const char *const made[] = { "f", "g", "sym", "dir", "new", "cold" };
+	int i, under = dup(a->under);
+	char name[16];
+
+	close_all(a);
 	snprintf(name, sizeof(name), "%d", number);
 	for (i = 0; i < ARRAY_SIZE(made); i++)
-		unlinkat(a->under, made[i], strcmp(made[i], "dir") ? 0 : AT_REMOVEDIR);
-	close(a->under);
+		unlinkat(under, made[i], strcmp(made[i], "dir") ? 0 : AT_REMOVEDIR);
+	close(under);
 	if (unlinkat(p->under, name, AT_REMOVEDIR))
 		remove_tree(p->under, name);
 }
@@ -196,19 +321,26 @@ static bool byte_is_right(const struct operation *op, off_t at, unsigned char fo
 	return found == new || (!sure && found == (at < (off_t)SIZE ? byte(at, OLD) : 0));
 }
 
-static const char *content_is_right(struct attempt *a, const struct operation *op, long ret)
+/* f is the same through the stack and below: its size, with its content twice in the buffer, or -1. */
+static ssize_t read_both(struct attempt *a)
 {
 	char *here = a->buf, *below = a->buf + BUF_SIZE / 2;
 	int fd = openat(a->dir, "f", O_RDONLY), under = must(openat(a->under, "f", O_RDONLY));
 	ssize_t size = fd < 0 ? -1 : read(fd, here, BUF_SIZE / 2);
+	bool same = size == must(read(under, below, BUF_SIZE / 2)) && !memcmp(here, below, size);
+
+	put(fd);
+	close(under);
+	return same ? size : -1;
+}
+
+static const char *content_is_right(struct attempt *a, const struct operation *op, long ret)
+{
+	ssize_t size = read_both(a);
 	off_t i, done;
 	bool grows = op->resizes && op->size > (off_t)SIZE;
 
-	if (size != must(read(under, below, BUF_SIZE / 2)))
-		return "f has another size below";
-	close(fd);
-	close(under);
-	if (memcmp(here, below, size))
+	if (size < 0)
 		return "f has another content below";
 	if (ret >= 0 && op->resizes && size != (op->counts ? op->pos + ret : op->size))
 		return "f has not the size that the operation said";
@@ -217,7 +349,7 @@ static const char *content_is_right(struct attempt *a, const struct operation *o
 		return "f has a wrong size";
 	done = op->counts ? (ret > 0 ? ret : 0) : ret >= 0 ? op->len : 0;
 	for (i = 0; i < size; i++)
-		if (!byte_is_right(op, i, here[i], i >= op->pos && i < op->pos + done))
+		if (!byte_is_right(op, i, a->buf[i], i >= op->pos && i < op->pos + done))
 			return "f has wrong bytes";
 	return NULL;
 }
@@ -305,8 +437,81 @@ static unsigned int count_sites(struct place *p, struct attempt *a, const struct
 	return MANY_SITES - missing;
 }
 
+/* With the filesystem below given up after a result of @ret: what is wrong, or NULL */
+static const char *says_so(struct attempt *a, const struct operation *op, long ret, bool injected)
+{
+	long here, below;
+
+	if (!injected)
+		return "the filesystem below gave up without a fault";
+	if (ret >= 0)
+		return "it worked, but the filesystem below gave up";
+	if (ret != -EIO && ret != -EROFS && !errno_is_right(op, ret))
+		return "not an errno it may return when the filesystem below gives up";
+	here = errno_of(mkdirat(a->dir, "probe", 0755));
+	below = errno_of(mkdirat(a->under, "probe", 0755));
+	return here < 0 && here == below ? NULL : "the mount does not say what the filesystem below says";
+}
+
+/* After mounting again: what the filesystem below has kept of the attempt is what the stack shows. */
+static const char *shows_what_is_left(struct place *p, struct attempt *a, const struct operation *op, int number)
+{
+	struct attempt probe = { .dir = p->dir, .under = p->under };
+	const char *wrong = NULL;
+	char name[16];
+
+	snprintf(name, sizeof(name), "%d", number);
+	if (there(p->under, name)) {
+		a->under = must(openat(p->under, name, O_RDONLY | O_DIRECTORY));
+		a->dir = must(openat(p->dir, name, O_RDONLY | O_DIRECTORY));
+		wrong = names_agree(a, op);
+		if (!wrong && there(a->under, "f") && read_both(a) < 0)
+			wrong = "f has another content below";
+		close(a->dir);
+		close(a->under);
+		remove_tree(p->under, name);
+	} else if (there(p->dir, name)) {
+		wrong = "the attempt's folder is there only through the stack";
+	}
+	return wrong ?: works_on(&probe);
+}
+
+/* Whether the operation makes the filesystem below give up on its own, with nothing of ours involved. */
+static bool gives_up_directly(struct __test_metadata *const _metadata, FIXTURE_DATA(sweep) *self, const struct operation *op)
+{
+	struct attempt *a = &self->attempt;
+	unsigned int sweep, n, missing;
+	bool injected;
+
+	faults_select(OTHER_SITES);
+	for (sweep = 0; sweep < MAX_DIRECT_SWEEPS; sweep++) {
+		for (n = 1, injected = true; injected && n < MAX_SITES; n++) {
+			struct place direct = self->place;
+
+			direct.dir = direct.under;
+			strcpy(direct.path, direct.under_path);
+			begin(&direct, a, op, n);
+			if (op->prepare)
+				op->prepare(a);
+			faults_arm(n);
+			op->run(a);
+			injected = faults_disarm(&missing);
+			if (op->settle)
+				op->settle(a);
+			if (is_alive(&self->place)) {
+				end(&direct, a, n);
+				continue;
+			}
+			close_all(a);
+			ASSERT_EQ(NULL, mount_again(_metadata, &self->place, &self->mounts, self->layers));
+			return true;
+		}
+	}
+	return false;
+}
+
 struct tally {
-	unsigned int injected, failed, half_done;
+	unsigned int injected, failed, half_done, gave_up;
 	char errnos[64];
 };
 
@@ -337,7 +542,7 @@ TEST_F(sweep, every_site)
 	our_sites = count_sites(&self->place, a, op, OUR_SITES, MAX_SITES + 1);
 	faults_select(ours ? OUR_SITES : ALL_SITES);
 	for (n = 1, injected = true; injected && n < MAX_SITES; n++) {
-		const char *wrong;
+		const char *wrong, *again;
 		long ret;
 
 		begin(&self->place, a, op, n);
@@ -350,21 +555,37 @@ TEST_F(sweep, every_site)
 			op->settle(a);
 		if (injected)
 			note(&tally, ret);
-		wrong = all_is_right(a, op, ret, injected, &tally.half_done);
+		if (is_alive(&self->place)) {
+			wrong = all_is_right(a, op, ret, injected, &tally.half_done);
+			end(&self->place, a, n);
+		} else {
+			tally.gave_up++;
+			wrong = says_so(a, op, ret, injected);
+			close_all(a);
+			again = mount_again(_metadata, &self->place, &self->mounts, self->layers);
+			ASSERT_EQ(NULL, again) {
+				TH_LOG("%s, fault at place %u, returned %ld: %s", variant->name, n, ret, again);
+			}
+			wrong = wrong ?: shows_what_is_left(&self->place, a, op, n);
+		}
 		EXPECT_EQ(NULL, wrong) {
 			TH_LOG("%s, fault at place %u, returned %ld: %s", variant->name, n, ret, wrong);
 		}
-		end(&self->place, a, n);
 	}
 	EXPECT_FALSE(injected);
+	if (tally.gave_up) {
+		EXPECT_TRUE(gives_up_directly(_metadata, self, op)) {
+			TH_LOG("%s: the filesystem below gives up only under the stack", variant->name);
+		}
+	}
 	faults_select(ALL_SITES);
 	for (i = 0; i < 2; i++) {
 		EXPECT_TRUE(users_become(modules[i], self->used[i])) {
 			TH_LOG("%s has %ld users, had %ld", modules[i], users(modules[i]), self->used[i]);
 		}
 	}
-	printf("# sweep-row %s %u %u %u %u %u %s\n", variant->name, all_sites, our_sites, tally.injected, tally.failed,
-	       tally.half_done, tally.errnos);
+	printf("# sweep-row %s %u %u %u %u %u %u %s\n", variant->name, all_sites, our_sites, tally.injected, tally.failed,
+	       tally.half_done, tally.gave_up, tally.errnos);
 }
 
 FIXTURE_VARIANT_ADD(sweep, open_read) { "open_read", &op_open_read };
@@ -430,6 +651,7 @@ FIXTURE_VARIANT_ADD(sweep, stat_fs) { "stat_fs", &op_stat_fs };
 FIXTURE_VARIANT_ADD(sweep, check_access) { "check_access", &op_check_access };
 FIXTURE_VARIANT_ADD(sweep, read_dir) { "read_dir", &op_read_dir };
 FIXTURE_VARIANT_ADD(sweep, make_dir) { "make_dir", &op_make_dir };
+FIXTURE_VARIANT_ADD(sweep, make_again) { "make_again", &op_make_again };
 FIXTURE_VARIANT_ADD(sweep, make_symlink) { "make_symlink", &op_make_symlink };
 FIXTURE_VARIANT_ADD(sweep, make_fifo) { "make_fifo", &op_make_fifo };
 FIXTURE_VARIANT_ADD(sweep, make_device) { "make_device", &op_make_device };
