@@ -466,14 +466,17 @@ static bool proc_file(pid_t pid, const char *name, char *text, size_t len)
 	return ok;
 }
 
-/* Waits until @pid is past the point where its memory is given up, where requests are waited for. */
+/*
+ * Waits until @pid, which ends, waits for its requests. Not to be seen in its other files, cmdline or stat: who reads
+ * those holds its memory for a moment, and if that is the moment when it ends, waits in its place.
+ */
 static bool is_exiting(pid_t pid)
 {
-	char text[16];
+	char text[4096];
 	int i;
 
 	for (i = 0; i < 1000; i++) {
-		if (proc_file(pid, "cmdline", text, sizeof(text)) && !text[0])
+		if (proc_file(pid, "stack", text, sizeof(text)) && strstr(text, "exit_aio"))
 			return waitpid(pid, NULL, WNOHANG) == 0;
 		usleep(10000);
 	}
