@@ -59,8 +59,8 @@ __attribute__((constructor)) static void find_text(void)
 }
 
 /*
- * Caches of the kernel's own checks: every allocation makes one of these as well, and who gets none has others in store.
- * A fault there is no fault of what is tested.
+ * Caches of the kernel's own checks: every allocation makes one of these as well, and who gets none has others in
+ * store. A fault there is no fault of what is tested.
  */
 static bool is_for_checks(const char *cache)
 {
@@ -123,11 +123,12 @@ static void set_range(const char *injector, const char *name, unsigned long star
 
 void faults_select(enum sites which)
 {
+	bool ours = which == OUR_SITES, others = which == OTHER_SITES;
 	int i;
 
 	for (i = 0; injectors[i]; i++) {
-		set_range(injectors[i], "require", which == OUR_SITES ? text_start : 0, which == OUR_SITES ? text_end : -1ul);
-		set_range(injectors[i], "reject", which == OTHER_SITES ? text_start : 0, which == OTHER_SITES ? text_end : 0);
+		set_range(injectors[i], "require", ours ? text_start : 0, ours ? text_end : -1ul);
+		set_range(injectors[i], "reject", others ? text_start : 0, others ? text_end : 0);
 	}
 }
 

@@ -79,6 +79,11 @@ struct operation {
 	 */
 	const char *makes, *removes;
 	bool in_two_steps;
+	/*
+	 * prepare() leaves nothing to chance: if without the stack there is a place that makes the filesystem below
+	 * give up, there is one with it.
+	 */
+	bool as_alone;
 };
 
 /* -1 and errno become -errno, so that one comparison tells all. */

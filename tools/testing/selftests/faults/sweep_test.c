@@ -10,9 +10,9 @@
  *
  * What fails has made and removed no name; "half done" counts the exceptions.
  *
- * A filesystem may give up for want of memory: xfs shuts itself down if it gets none in the middle of a transaction. That
- * is no fault of the stack, but the stack must say so, come apart and show what is there when the filesystem below is
- * mounted again; and the operation must have the same effect without the stack. "gave up" counts that.
+ * A filesystem may give up for want of memory: xfs shuts itself down if it gets none in the middle of a transaction.
+ * That is no fault of the stack, but the stack must say so, come apart and show what is there when the filesystem below
+ * is mounted again; and the operation must have the same effect without the stack. "gave up" counts that.
  */
 #include <sys/mman.h>
 #include <sys/sysmacros.h>
@@ -23,7 +23,7 @@
 #include "sweep.h"
 
 #define MAX_SITES 3000
-#define MAX_DIRECT_SWEEPS 10
+#define MAX_SWEEPS 5
 
 /* What is mounted where in the namespace that the program was started in. */
 struct mounts {
@@ -477,20 +477,20 @@ static const char *shows_what_is_left(struct place *p, struct attempt *a, const 
 }
 
 /* Whether the operation makes the filesystem below give up on its own, with nothing of ours involved. */
-static bool gives_up_directly(struct __test_metadata *const _metadata, FIXTURE_DATA(sweep) *self, const struct operation *op)
+static bool gives_up_alone(struct __test_metadata *const _metadata, struct place *p, struct attempt *a,
+			   struct mounts *mounts, int layers, const struct operation *op)
 {
-	struct attempt *a = &self->attempt;
 	unsigned int sweep, n, missing;
 	bool injected;
 
 	faults_select(OTHER_SITES);
-	for (sweep = 0; sweep < MAX_DIRECT_SWEEPS; sweep++) {
+	for (sweep = 0; sweep < MAX_SWEEPS; sweep++) {
 		for (n = 1, injected = true; injected && n < MAX_SITES; n++) {
-			struct place direct = self->place;
+			struct place alone = *p;
 
-			direct.dir = direct.under;
-			strcpy(direct.path, direct.under_path);
-			begin(&direct, a, op, n);
+			alone.dir = alone.under;
+			strcpy(alone.path, alone.under_path);
+			begin(&alone, a, op, n);
 			if (op->prepare)
 				op->prepare(a);
 			faults_arm(n);
@@ -498,12 +498,12 @@ static bool gives_up_directly(struct __test_metadata *const _metadata, FIXTURE_D
 			injected = faults_disarm(&missing);
 			if (op->settle)
 				op->settle(a);
-			if (is_alive(&self->place)) {
-				end(&direct, a, n);
+			if (is_alive(p)) {
+				end(&alone, a, n);
 				continue;
 			}
 			close_all(a);
-			ASSERT_EQ(NULL, mount_again(_metadata, &self->place, &self->mounts, self->layers));
+			ASSERT_EQ(NULL, mount_again(_metadata, p, mounts, layers));
 			return true;
 		}
 	}
@@ -532,50 +532,58 @@ static void note(struct tally *t, long ret)
 
 TEST_F(sweep, every_site)
 {
-	bool ours = !strcmp(getenv("BF_SITES") ?: "all", "ours"), injected;
+	bool ours = !strcmp(getenv("BF_SITES") ?: "all", "ours"), injected, alone;
 	const struct operation *op = variant->op;
 	struct attempt *a = &self->attempt;
-	unsigned int all_sites, our_sites, missing, n, i;
+	unsigned int all_sites, our_sites, missing, sweep, n, i;
 	struct tally tally = {};
 
 	all_sites = count_sites(&self->place, a, op, ALL_SITES, MAX_SITES);
 	our_sites = count_sites(&self->place, a, op, OUR_SITES, MAX_SITES + 1);
 	faults_select(ours ? OUR_SITES : ALL_SITES);
-	for (n = 1, injected = true; injected && n < MAX_SITES; n++) {
-		const char *wrong, *again;
-		long ret;
+	/*
+	 * Which place is the n-th is not the same in each attempt: now and then a cache needs another page. So one
+	 * sweep may miss a place.
+	 */
+	for (sweep = 0; !sweep || (op->as_alone && !tally.gave_up && sweep < MAX_SWEEPS); sweep++) {
+		for (n = 1, injected = true; injected && n < MAX_SITES; n++) {
+			const char *wrong, *again;
+			long ret;
 
-		begin(&self->place, a, op, n);
-		if (op->prepare)
-			op->prepare(a);
-		faults_arm(n);
-		ret = op->run(a);
-		injected = faults_disarm(&missing);
-		if (op->settle)
-			op->settle(a);
-		if (injected)
-			note(&tally, ret);
-		if (is_alive(&self->place)) {
-			wrong = all_is_right(a, op, ret, injected, &tally.half_done);
-			end(&self->place, a, n);
-		} else {
-			tally.gave_up++;
-			wrong = says_so(a, op, ret, injected);
-			close_all(a);
-			again = mount_again(_metadata, &self->place, &self->mounts, self->layers);
-			ASSERT_EQ(NULL, again) {
-				TH_LOG("%s, fault at place %u, returned %ld: %s", variant->name, n, ret, again);
+			begin(&self->place, a, op, n);
+			if (op->prepare)
+				op->prepare(a);
+			faults_arm(n);
+			ret = op->run(a);
+			injected = faults_disarm(&missing);
+			if (op->settle)
+				op->settle(a);
+			if (injected)
+				note(&tally, ret);
+			if (is_alive(&self->place)) {
+				wrong = all_is_right(a, op, ret, injected, &tally.half_done);
+				end(&self->place, a, n);
+			} else {
+				tally.gave_up++;
+				wrong = says_so(a, op, ret, injected);
+				close_all(a);
+				again = mount_again(_metadata, &self->place, &self->mounts, self->layers);
+				ASSERT_EQ(NULL, again) {
+					TH_LOG("%s, fault at place %u, returned %ld: %s", variant->name, n, ret, again);
+				}
+				wrong = wrong ?: shows_what_is_left(&self->place, a, op, n);
 			}
-			wrong = wrong ?: shows_what_is_left(&self->place, a, op, n);
-		}
-		EXPECT_EQ(NULL, wrong) {
-			TH_LOG("%s, fault at place %u, returned %ld: %s", variant->name, n, ret, wrong);
+			EXPECT_EQ(NULL, wrong) {
+				TH_LOG("%s, fault at place %u, returned %ld: %s", variant->name, n, ret, wrong);
+			}
 		}
 	}
 	EXPECT_FALSE(injected);
-	if (tally.gave_up) {
-		EXPECT_TRUE(gives_up_directly(_metadata, self, op)) {
-			TH_LOG("%s: the filesystem below gives up only under the stack", variant->name);
+	if (tally.gave_up || op->as_alone) {
+		alone = gives_up_alone(_metadata, &self->place, a, &self->mounts, self->layers, op);
+		EXPECT_EQ(alone, tally.gave_up > 0) {
+			TH_LOG("%s: the filesystem below gives up only %s the stack", variant->name,
+			       alone ? "without" : "under");
 		}
 	}
 	faults_select(ALL_SITES);
@@ -584,8 +592,8 @@ TEST_F(sweep, every_site)
 			TH_LOG("%s has %ld users, had %ld", modules[i], users(modules[i]), self->used[i]);
 		}
 	}
-	printf("# sweep-row %s %u %u %u %u %u %u %s\n", variant->name, all_sites, our_sites, tally.injected, tally.failed,
-	       tally.half_done, tally.gave_up, tally.errnos);
+	printf("# sweep-row %s %u %u %u %u %u %u %s\n", variant->name, all_sites, our_sites, tally.injected,
+	       tally.failed, tally.half_done, tally.gave_up, tally.errnos);
 }
 
 FIXTURE_VARIANT_ADD(sweep, open_read) { "open_read", &op_open_read };
