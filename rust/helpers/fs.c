@@ -15,6 +15,11 @@ void bf_helper_i_size_write(struct inode *inode, loff_t size)
 	i_size_write(inode, size);
 }
 
+void bf_helper_remove_inode_hash(struct inode *inode)
+{
+	remove_inode_hash(inode);
+}
+
 void bf_helper_file_start_write(struct file *file)
 {
 	file_start_write(file);

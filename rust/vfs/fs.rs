@@ -381,10 +381,13 @@ impl<T: FileSystem> Table<T> {
 
     unsafe extern "C" fn evict_inode(inode: *mut bindings::inode) {
         // SAFETY: The last reference is gone. The data goes with it, but the pointer stays: a walk
-        // in RCU mode may still follow it, and `RcuRelease` makes that good.
+        // in RCU mode may still follow it, and `RcuRelease` makes that good. The page cache has nothing
+        // that another inode of the same file would have to wait for.
         unsafe {
             bindings::truncate_inode_pages_final(&raw mut (*inode).i_data);
             bindings::clear_inode(inode);
+            // Whoever looks for an inode looks at the data of all that are hashed.
+            bindings::remove_inode_hash(inode);
             drop(T::InodeData::try_from_foreign((*inode).i_private));
         }
     }

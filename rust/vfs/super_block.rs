@@ -13,6 +13,7 @@ use crate::{
         Inode,
         NewInode, //
     },
+    walk::RcuRelease,
     AnyFs, //
 };
 use core::{
@@ -162,8 +163,7 @@ impl<T: FileSystem> SuperBlock<T> {
     }
 
     /// The inode with this data: the live one if there is one, or else a new one, finished by
-    /// `init`. Two values are the same data if [`ForeignOwnable::into_foreign`] gives the same
-    /// pointer.
+    /// `init`. Two values are the same data if what they stand for below is ([`RcuRelease::identity`]).
     ///
     /// May sleep. `init` runs without a lock, and nobody sees the inode before it returns.
     ///
@@ -182,8 +182,8 @@ impl<T: FileSystem> SuperBlock<T> {
             bindings::iget5_locked(
                 self.as_ptr(),
                 hash,
-                Some(Make::is_same),
-                Some(Make::set),
+                Some(Make::<T>::is_same),
+                Some(Make::<T>::set),
                 make,
             )
         })
@@ -224,7 +224,13 @@ impl<T: FileSystem> SuperBlock<T> {
             let ptr = spare.inode.as_ptr();
             // SAFETY: The spare inode is ours, and the callbacks are for what is passed to them.
             let inode = unsafe {
-                bindings::inode_insert5(ptr, hash, Some(Make::is_same), Some(Make::set), make)
+                bindings::inode_insert5(
+                    ptr,
+                    hash,
+                    Some(Make::<T>::is_same),
+                    Some(Make::<T>::set),
+                    make,
+                )
             };
             if inode == ptr {
                 // Its reference is the one that is returned.
@@ -242,8 +248,15 @@ impl<T: FileSystem> SuperBlock<T> {
         insert: impl FnOnce(u64, *mut c_void) -> *mut bindings::inode,
     ) -> Result<ARef<Inode<T>>> {
         let data = data.into_foreign();
-        let mut made = Make { data, used: false };
-        let inode = insert(data as u64, (&raw mut made).cast());
+        // SAFETY: Just made foreign.
+        let identity = unsafe { T::InodeData::identity(data) };
+        let mut made = Make::<T> {
+            data,
+            identity,
+            used: false,
+            _fs: PhantomData,
+        };
+        let inode = insert(identity as u64, (&raw mut made).cast());
         let Some(inode) = NonNull::new(inode) else {
             // SAFETY: From `into_foreign` above; no inode took it.
             drop(unsafe { T::InodeData::from_foreign(data) });
@@ -283,20 +296,24 @@ impl<T: FileSystem> Drop for SpareInode<T> {
 }
 
 /// What the callbacks of `iget5_locked` and `inode_insert5` need.
-struct Make {
+struct Make<T> {
     data: *mut c_void,
+    identity: *mut c_void,
     used: bool,
+    _fs: PhantomData<fn() -> T>,
 }
 
-impl Make {
+impl<T: FileSystem> Make<T> {
     /// # Safety
     ///
     /// As those functions call it: a hashed inode and the `Make` passed with it.
     unsafe extern "C" fn is_same(inode: *mut bindings::inode, make: *mut c_void) -> c_int {
-        // A comparison of addresses: the data of an inode being evicted may be gone already, and
-        // those functions wait for such an inode and start again.
-        // SAFETY: By the caller's promise.
-        unsafe { c_int::from((*inode).i_private == (*make.cast::<Make>()).data) }
+        // SAFETY: By the caller's promise, which found the inode hashed under RCU or the lock of the hash
+        // table: its data is released after it has left that.
+        unsafe {
+            let identity = T::InodeData::identity((*inode).i_private);
+            c_int::from(identity == (*make.cast::<Self>()).identity)
+        }
     }
 
     /// # Safety
@@ -305,7 +322,7 @@ impl Make {
     unsafe extern "C" fn set(inode: *mut bindings::inode, make: *mut c_void) -> c_int {
         // SAFETY: By the caller's promise.
         unsafe {
-            let make = make.cast::<Make>();
+            let make = make.cast::<Self>();
             (*inode).i_private = (*make).data;
             (*make).used = true;
         }

@@ -45,6 +45,7 @@ mod hooks;
 pub mod inode;
 mod mount;
 mod path;
+mod rcu_box;
 mod super_block;
 pub mod task_work;
 mod walk;
@@ -75,6 +76,11 @@ pub use self::{
     path::{
         Path,
         PathRef, //
+    },
+    rcu_box::{
+        RcuBox,
+        RcuBoxRef,
+        RcuBoxWalked, //
     },
     super_block::{
         NewSuperBlock,

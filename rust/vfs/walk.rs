@@ -131,6 +131,16 @@ pub unsafe trait RcuRelease: ForeignOwnable + Send + Sync {
     /// `ptr` must be of [`ForeignOwnable::into_foreign`], and not have been given back longer than an
     /// RCU grace period before the end of `'a`.
     unsafe fn borrow_walked<'a>(ptr: *mut kernel::ffi::c_void) -> Self::Walked<'a>;
+
+    /// What is the same for two values that are the same data.
+    ///
+    /// # Safety
+    ///
+    /// As for [`RcuRelease::borrow_walked`].
+    #[inline]
+    unsafe fn identity(ptr: *mut kernel::ffi::c_void) -> *mut kernel::ffi::c_void {
+        ptr
+    }
 }
 
 // SAFETY: The VFS frees every inode after an RCU grace period (`destroy_inode`).

@@ -54,6 +54,7 @@ use vfs::{
     NewSuperBlock,
     Path,
     PathRef,
+    RcuBox,
     StableDentry,
     SuperBlock,
     Walk,
@@ -97,7 +98,8 @@ fn backing_path(dentry: &Dentry<TallyFs>) -> Result<PathRef<'_>> {
 }
 
 fn inode_for(sb: &SuperBlock<TallyFs>, backing: &Inode) -> Result<ARef<Inode<TallyFs>>> {
-    sb.inode(backing.into(), |new| {
+    let data = RcuBox::new(backing.into(), AtomicUsize::new(0))?;
+    sb.inode(data, |new| {
         new.inode().copy_attr(backing, sb.data().lower.mount());
         let new = new.ino(backing.ino()).times_from_below().acl_from_below();
         Ok(match backing.file_type() {
@@ -120,7 +122,7 @@ impl FileSystem for TallyFs {
 
     type Options = ();
     type SuperData = KBox<Instance>;
-    type InodeData = ARef<Inode>;
+    type InodeData = RcuBox<ARef<Inode>, AtomicUsize>;
     type DentryData = ARef<Dentry>;
 
     fn new_super(fc: &FsContext<Self>, sb: &mut NewSuperBlock<'_, Self>) -> Result<KBox<Instance>> {
@@ -152,7 +154,7 @@ impl inode::Attributes for TallyAttributes {
         inode: &'a Walked<Inode<TallyFs>>,
         kind: AclType,
     ) -> FoundAcl<'a> {
-        inode.data().find_acl(walk, kind)
+        inode.data().below().find_acl(walk, kind)
     }
 
     fn getattr(
@@ -243,7 +245,7 @@ struct Tally;
 impl Callbacks for Tally {
     fn accessed(_user: &UserFile, _backing: &BackingFile) {
         let reads = READS.fetch_add(1, Ordering::Relaxed) + 1;
-        pr_info!("read {}\n", reads);
+        pr_info!("{} reads in all\n", reads);
     }
 }
 
@@ -266,7 +268,10 @@ impl file::Operations for TallyOpenFile {
         iocb: Kiocb<'_, Self::Data>,
         iter: &mut IovIterDest<'_>,
     ) -> Result<usize> {
-        let ctx = Ctx::<Tally>::new(hooks, &file.inode().super_block().data().cred);
+        let inode = file.inode();
+        let reads = inode.data().own().fetch_add(1, Ordering::Relaxed) + 1;
+        pr_info!("inode {}: read {}\n", inode.ino(), reads);
+        let ctx = Ctx::<Tally>::new(hooks, &inode.super_block().data().cred);
         file.data().read_iter(ctx, iocb, iter)
     }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Promises when the disk below fails: who syncs is told, as on the filesystem itself, and nothing is shown as good that is
- * not on it.
+ * Promises when the disk below fails: who syncs is told, as on the filesystem itself, and nothing is shown as
+ * good that is not on it.
  */
 #include <linux/fiemap.h>
 #include <stdalign.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Promises when the filesystem below is read-only, frozen, shut down or taken away: each operation fails as it does there,
- * or waits as it does there; no old content is shown as good, and unmounting always works.
+ * Promises when the filesystem below is read-only, frozen, shut down or taken away: each operation fails as
+ * it does there, or waits as it does there; no old content is shown as good, and unmounting always works.
  */
 #include <sys/xattr.h>
 #include "kselftest_harness.h"

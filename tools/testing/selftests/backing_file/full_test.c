@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Promises when the filesystem below is full, or somebody's quota is used up: each operation fails as it does there,
- * nothing is reported as written that is not, and it goes on when there is space again.
+ * Promises when the filesystem below is full, or somebody's quota is used up: each operation fails as it does
+ * there, nothing is reported as written that is not, and it goes on when there is space again.
  */
 #include <sys/quota.h>
 #include <sys/syscall.h>

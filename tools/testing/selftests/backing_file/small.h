@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A small filesystem of a test's own, of the kind that BF_FS says, and the stack on it: to be filled, and to fail. Include
- * after <kselftest_harness.h> and "place.h", say SMALL(fixture). "The same" means: done on that filesystem itself and
- * then through the stack, with the same result.
+ * A small filesystem of a test's own, of the kind that BF_FS says, and the stack on it: to be filled, and to
+ * fail. Include after <kselftest_harness.h> and "place.h", say SMALL(fixture). "The same" means: done on that
+ * filesystem itself and then through the stack, with the same result.
  */
 #ifndef SMALL_H
 #define SMALL_H
