@@ -197,11 +197,11 @@ ssize_t rust_backing_file_splice_write(struct pipe_inode_info *pipe,
  * them the mapping is closed: another thread that touches it waits, the kernel
  * gets EFAULT, MAP_POPULATE populates nothing. If the hook refuses, touching the
  * mapping raises SIGBUS. Such a mapping can be moved and shrunk, but not grown.
- * remap_file_pages(2), of which no hook would be told, fails with EINVAL on it.
+ * remap_file_pages(2), of which no hook would be told, fails on it with EINVAL.
  * Other files are mapped as by the C function.
  *
- * Until then, the backing file's user path keeps the stacking filesystem mounted,
- * and with it its module, which uses symbols of this one.
+ * Such a mapping keeps the mount of the user file, and with it the stacking
+ * filesystem's module, which uses symbols of this one.
  *
  * Context: in the mmap method of the user file, with the lock of the address
  * space held for writing. Waits for nobody.
@@ -209,9 +209,9 @@ ssize_t rust_backing_file_splice_write(struct pipe_inode_info *pipe,
  * C counterpart: backing_file_mmap(), which runs no hook.
  *
  * Return: 0, or an error: -EIO if @file is no backing file, -ENODEV if it cannot
- * be mapped (or, watched, shared and writable, is itself on a stacking filesystem
- * whose file has another user path), -EACCES for a shared mapping of an append-only file or if a security
- * module denies, -ENOMEM, or what the filesystem returns.
+ * be mapped (or is watched, and its filesystem maps a file instead that is no
+ * backing file), -EACCES for a shared mapping of an append-only file or if a
+ * security module denies, -ENOMEM, or what the filesystem returns.
  */
 int rust_backing_file_mmap(struct file *file, struct vm_area_struct *vma,
 			   struct backing_file_ctx *ctx);

@@ -22,7 +22,9 @@ use kernel::{
 use vfs::{
     bindings,
     HookContext,
-    Inode, //
+    Inode,
+    Mount,
+    Path, //
 };
 
 /// The file that a process opened on the stacking filesystem, as opposed to its [`BackingFile`].
@@ -64,6 +66,12 @@ impl UserFile {
     pub fn inode(&self) -> &Inode {
         // SAFETY: A file keeps its inode.
         unsafe { Inode::from_raw((*self.0.as_ptr()).f_inode) }
+    }
+
+    /// The mount of the stacking filesystem through which it was opened, which keeps that one's module.
+    pub(crate) fn mount(&self) -> &Mount {
+        // SAFETY: A file keeps its path.
+        unsafe { Path::from_raw(&raw const (*self.0.as_ptr()).__bindgen_anon_1.f_path) }.mount()
     }
 }
 

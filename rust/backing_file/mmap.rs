@@ -149,9 +149,8 @@ impl BackingFile {
     ///
     /// `ENODEV` if the backing file cannot be mapped or `policy` refuses, `EACCES` for a shared
     /// mapping of an append-only file or if a security module denies, `ENOMEM`, or what the
-    /// filesystem returns. With [`MapPolicy::Lazy`] `ENODEV` also for a writable shared mapping of a watched
-    /// file if the filesystem below is stacked and maps a file with another user path: nobody can tell
-    /// who else maps that.
+    /// filesystem returns. With [`MapPolicy::Lazy`] `ENODEV` also for a watched file that the filesystem below
+    /// maps a file instead of that is not a backing file (Coda).
     pub fn mmap<C: Callbacks>(
         &self,
         cred: &Credential,
@@ -160,8 +159,6 @@ impl BackingFile {
         policy: MapPolicy,
     ) -> Result {
         let map = self.map_method().ok_or(ENODEV)?;
-        // SAFETY: The method is that of the file, and called once it is that of the mapping.
-        let map = || unsafe { map(self.as_ptr(), vma.as_ptr()) };
         // The caller's check of append mode asked the user inode.
         if vma.flags() & virt::flags::SHARED != 0 && self.inode().is_append_only() {
             return Err(EACCES);
@@ -179,13 +176,7 @@ impl BackingFile {
 
     /// Makes the file that of the mapping, and maps it with its method.
     #[inline]
-    fn map(
-        &self,
-        method: impl FnOnce() -> c_int,
-        cred: &Credential,
-        user: &UserFile,
-        vma: &VmaNew,
-    ) -> Result {
+    fn map(&self, map: MapMethod, cred: &Credential, user: &UserFile, vma: &VmaNew) -> Result {
         // SAFETY: The mapping is being set up, so its file may be set; the reference to the user
         // file that this drops is not the last, `user` is borrowed.
         unsafe { bindings::vma_set_file(vma.as_ptr(), self.as_ptr()) };
@@ -194,7 +185,8 @@ impl BackingFile {
             to_result(unsafe {
                 bindings::security_mmap_backing_file(vma.as_ptr(), self.as_ptr(), user.as_ptr())
             })?;
-            to_result(method())
+            // SAFETY: As above, and the security modules agreed.
+            to_result(unsafe { map(self.as_ptr(), vma.as_ptr()) })
         })
     }
 
@@ -202,29 +194,34 @@ impl BackingFile {
     #[cold]
     fn map_watched(
         &self,
-        method: impl FnOnce() -> c_int,
+        method: MapMethod,
         cred: &Credential,
         user: &UserFile,
         vma: &VmaNew,
         policy: MapPolicy,
     ) -> Result {
-        // SAFETY: The mapping is being set up, and the method gives it its operations.
-        let method = || unsafe { remap::marked(vma.as_ptr(), method) };
+        let map = || remap::marked(vma, || self.map(method, cred, user, vma));
         match policy {
             MapPolicy::Refuse => Err(ENODEV),
             MapPolicy::Lazy if !self.is_for_exec() => {
-                let gate = Gate::new(self, cred)?;
-                let shared = vma.flags() & virt::flags::SHARED != 0;
-                let own = shared.then(OwnOperations::new).transpose()?;
+                let gate = Gate::new(self, cred, user)?;
+                // Only those that are shared and writable can be mapped once more.
+                let again = vma.flags() & virt::flags::SHARED != 0
+                    && !OwnOperations::are_in(self.operations());
+                let own = again.then(|| OwnOperations::new(user)).transpose()?;
                 gate.ask_later()?;
-                self.map(method, cred, user, vma)?;
+                map()?;
+                if !remap::is_of_backing_file(vma, self) {
+                    unmapped(vma);
+                    return Err(ENODEV);
+                }
                 if let Some(own) = own {
-                    own.install(vma, self).inspect_err(|_| unmapped(vma))?;
+                    own.install(vma);
                 }
                 gate.close(vma);
                 Ok(())
             }
-            _ => self.map(method, cred, user, vma),
+            _ => map(),
         }
     }
 
@@ -247,7 +244,8 @@ impl BackingFile {
 /// management does not do.
 fn unmapped(vma: &VmaNew) {
     let vma = vma.as_ptr();
-    // SAFETY: The mapping is being set up by this task, and its operations are static.
+    // SAFETY: The mapping is being set up by this task, and its operations are what its filesystem gave it,
+    // which looks at none of its mapping after this.
     unsafe {
         if let Some(close) = (*vma).vm_ops.as_ref().and_then(|ops| ops.close) {
             close(vma);

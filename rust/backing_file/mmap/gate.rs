@@ -20,6 +20,7 @@
 //!   new gate takes the other's place and asks on its behalf, the upper layer first.
 
 use crate::{
+    context::UserFile,
     range::Range,
     BackingFile, //
 };
@@ -54,7 +55,8 @@ use kernel::{
 use vfs::{
     bindings,
     task_work,
-    HookContext, //
+    HookContext,
+    Mount, //
 };
 
 /// The bytes of the file that `vma` maps.
@@ -89,6 +91,8 @@ struct Inner {
     setup: UnsafeCell<Setup>,
     backing: ARef<BackingFile>,
     cred: ARef<Credential>,
+    /// That of the user file: keeps the stacking filesystem's module, and with it this one.
+    _mount: ARef<Mount>,
     /// [`UNANSWERED`], [`ALLOWED`] or [`REFUSED`]; changes once.
     answer: Atomic<i32>,
     /// Not 0 when another gate has taken the place of this one, and asks for it.
@@ -126,7 +130,7 @@ impl Gate {
     /// # Errors
     ///
     /// `ENOMEM`.
-    pub(super) fn new(backing: &BackingFile, cred: &Credential) -> Result<Self> {
+    pub(super) fn new(backing: &BackingFile, cred: &Credential, user: &UserFile) -> Result<Self> {
         let (backing, cred) = (ARef::from(backing), ARef::from(cred));
         let setup = Setup {
             ops: pin_init::zeroed(),
@@ -140,6 +144,7 @@ impl Gate {
                 setup: UnsafeCell::new(setup),
                 backing,
                 cred,
+                _mount: user.mount().into(),
                 answer: Atomic::new(UNANSWERED),
                 replaced: Atomic::new(0),
                 asking <- new_mutex!(false, "Gate::asking"),
@@ -160,13 +165,13 @@ impl Gate {
         Inner::ask_before_user_mode(&self.0)
     }
 
-    /// Closes the mapping `vma`, which the filesystem below has set up, until the hook has allowed
-    /// it.
+    /// Closes the mapping `vma`, which the filesystem below has set up, of a backing file, until the hook
+    /// has allowed it.
     pub(super) fn close(self, vma: &VmaNew) {
         let vma = vma.as_ptr();
         // SAFETY: The mapping is being set up by this task, and no mapping uses this gate yet. What
-        // the filesystem below has given it are the operations of a static table, or of a gate, whose
-        // reference becomes ours. The mapping gets one to this gate.
+        // the filesystem below has given it, whose file is a backing file, are the operations of a static
+        // table, or of a gate, whose reference becomes ours. The mapping gets one to this gate.
         unsafe {
             let mut below = (*vma).vm_ops;
             let inner = Inner::is_gate(&*below).then(|| {
@@ -222,8 +227,7 @@ impl Inner {
     /// Gives the current task the work to ask the hook.
     fn ask_before_user_mode(this: &Arc<Self>) -> Result {
         let gate = this.clone();
-        // SAFETY: The gate holds the backing file, whose user path keeps the stacked filesystem
-        // mounted, and with it its module and this one.
+        // SAFETY: The work has the gate, which keeps this module.
         unsafe { task_work::before_user_mode(move |hooks| gate.ask_unless_replaced(hooks)) }
     }
 
@@ -362,8 +366,8 @@ impl Inner {
     }
 
     unsafe extern "C" fn vm_close(vma: *mut bindings::vm_area_struct) {
-        // SAFETY: See above. The mapping gives up its reference; the file of the mapping, which is
-        // dropped later, keeps this module.
+        // SAFETY: See above. The mapping gives up its reference. If it was the last, the mount that kept
+        // this module goes; the VFS sees to what that means later, and unloading waits for preempted tasks.
         unsafe {
             let gate = Self::of(vma);
             if let Some(close) = gate.below().close {

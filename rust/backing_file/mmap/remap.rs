@@ -6,21 +6,31 @@
 //! file's own method, and the file of our mappings is the backing file: neither the stacking
 //! filesystem nor a hook gets to know of it. So the file of a mapping with a gate gets operations of
 //! its own, a copy of its filesystem's, in which the methods for mapping refuse whatever was not
-//! marked as a mapping that is made from here.
+//! marked as a mapping that is made from here. (Who tells files apart by their table finds another one:
+//! NFS, which then does not leave copying from such a file to its server.)
 
-use crate::BackingFile;
+use crate::{
+    context::UserFile,
+    BackingFile, //
+};
 use core::ptr;
 use kernel::{
     ffi::c_int,
     mm::virt::VmaNew,
     prelude::*,
-    sync::atomic::{
-        Atomic,
-        Full,
-        Relaxed, //
+    sync::{
+        aref::ARef,
+        atomic::{
+            Atomic,
+            Full,
+            Relaxed, //
+        },
     },
 };
-use vfs::bindings;
+use vfs::{
+    bindings,
+    Mount, //
+};
 
 /// What marks a mapping that is made from here: its operations until the filesystem sets its own.
 static MARK: Mark = Mark(pin_init::zeroed());
@@ -41,22 +51,27 @@ static RELEASE: unsafe extern "C" fn(*mut bindings::inode, *mut bindings::file) 
 
 /// Runs `map`, which sets up `vma` with a method of its file, marked as a mapping made from here.
 ///
-/// # Safety
-///
-/// `vma` must be being set up by the current task, and not have operations yet.
-pub(super) unsafe fn marked(
-    vma: *mut bindings::vm_area_struct,
-    map: impl FnOnce() -> c_int,
-) -> c_int {
-    // SAFETY: By the caller's promise nobody else looks at it.
+pub(super) fn marked(vma: &VmaNew, map: impl FnOnce() -> Result) -> Result {
+    let vma = vma.as_ptr();
+    // SAFETY: The mapping is being set up by the current task.
     unsafe {
         let unset = (*vma).vm_ops;
         (*vma).vm_ops = &MARK.0;
-        let error = map();
+        let result = map();
         if is_mark((*vma).vm_ops) {
             (*vma).vm_ops = unset;
         }
-        error
+        result
+    }
+}
+
+/// Whether the file of `vma`, a mapping of `backing` that has been set up, is in no table of file
+/// descriptors: `backing`, or where the filesystem below is stacked itself, a backing file of its own.
+pub(super) fn is_of_backing_file(vma: &VmaNew, backing: &BackingFile) -> bool {
+    // SAFETY: The mapping has a file.
+    unsafe {
+        let file = (*vma.as_ptr()).vm_file;
+        file == backing.as_ptr() || (*file).f_mode & bindings::FMODE_BACKING != 0
     }
 }
 
@@ -64,72 +79,58 @@ pub(super) unsafe fn marked(
 ///
 /// # Invariants
 ///
-/// `below` is the table that the file was opened with, and `ops` its copy by
+/// Once a file has them, `below` is the table that it was opened with, and `ops` its copy by
 /// [`OwnOperations::guarded`].
 #[repr(C)]
 pub(super) struct OwnOperations {
     // The first field: it is what the file points to.
+    table: Table,
+    /// That of the user file: keeps the stacking filesystem's module, and with it this one.
+    _mount: ARef<Mount>,
+}
+
+#[repr(C)]
+struct Table {
     ops: bindings::file_operations,
     below: *const bindings::file_operations,
 }
 
 impl OwnOperations {
-    /// Room for those of a file. It comes first, as nothing may fail when the mapping has been set up.
+    /// Makes room for those of the file of a mapping of `user`'s backing file. It comes first, as nothing
+    /// may fail when the mapping has been set up.
     ///
     /// # Errors
     ///
     /// `ENOMEM`.
-    pub(super) fn new() -> Result<KBox<Self>> {
-        // INVARIANT: It is of no file yet.
+    pub(super) fn new(user: &UserFile) -> Result<KBox<Self>> {
+        // INVARIANT: No file has it.
         let this = Self {
-            ops: pin_init::zeroed(),
-            below: ptr::null(),
+            table: Table {
+                ops: pin_init::zeroed(),
+                below: ptr::null(),
+            },
+            _mount: user.mount().into(),
         };
         Ok(KBox::new(this, GFP_KERNEL)?)
     }
 
-    /// Makes these the operations of the file of `vma`, a mapping of `backing` that has been set up.
-    ///
-    /// Where the filesystem below is stacked itself, that is a backing file of its own.
-    ///
-    /// # Errors
-    ///
-    /// `ENODEV` if others may use that file: it is not a backing file of the same user file.
-    pub(super) fn install(self: KBox<Self>, vma: &VmaNew, backing: &BackingFile) -> Result {
-        // SAFETY: The mapping has a file, as both of these are mapped and open. The user path keeps the
-        // stacked filesystem mounted until the file is freed, and with it its module and this one.
+    /// Makes these the operations of the file of `vma`, which must be [a backing
+    /// file](is_of_backing_file), unless it has some already.
+    pub(super) fn install(mut self: KBox<Self>, vma: &VmaNew) {
+        // SAFETY: The mapping has a file, which is open. Who else uses or changes its table meanwhile, C code
+        // with plain loads included, reads the pointer at once and finds either table whole.
         unsafe {
-            let file = (*vma.as_ptr()).vm_file;
-            if file != backing.as_ptr() {
-                let user_path = |file| *bindings::backing_file_user_path(file);
-                if (*file).f_mode & bindings::FMODE_BACKING == 0 {
-                    return Err(ENODEV);
-                }
-                let (of, ours) = (user_path(file), user_path(backing.as_ptr()));
-                if of.mnt != ours.mnt || of.dentry != ours.dentry {
-                    return Err(ENODEV);
-                }
-            }
-            self.install_in(file);
-        }
-        Ok(())
-    }
-
-    /// # Safety
-    ///
-    /// `file` must be open, in no table of file descriptors, and keep this module until it is freed.
-    unsafe fn install_in(mut self: KBox<Self>, file: *mut bindings::file) {
-        // SAFETY: By the caller's promise. Other tasks may be using the file, or doing this.
-        unsafe {
-            let slot = Atomic::from_ptr(&raw mut (*file).f_op);
+            let slot = Atomic::from_ptr(&raw mut (*(*vma.as_ptr()).vm_file).f_op);
             let below = slot.load(Relaxed);
             if Self::are_in(&*below) {
                 return;
             }
-            // INVARIANT: They are those of the file only if `below` was until then.
-            self.below = below;
-            self.ops = Self::guarded(&*below);
+            self.table = Table {
+                ops: Self::guarded(&*below),
+                below,
+            };
             let this = KBox::into_raw(self);
+            // INVARIANT: The file has them only if `below` was its table until then.
             if slot.cmpxchg(below, this.cast_const().cast(), Full).is_err() {
                 drop(KBox::from_raw(this));
             }
@@ -137,7 +138,7 @@ impl OwnOperations {
     }
 
     /// Whether `ops` are the operations of one file.
-    fn are_in(ops: &bindings::file_operations) -> bool {
+    pub(super) fn are_in(ops: &bindings::file_operations) -> bool {
         ops.release
             .is_some_and(|release| release as usize == RELEASE as usize)
     }
@@ -185,11 +186,12 @@ impl OwnOperations {
 
     unsafe extern "C" fn release(inode: *mut bindings::inode, file: *mut bindings::file) -> c_int {
         // SAFETY: See above. It is the last use of the file but for what the VFS does with the table it
-        // was opened with.
+        // was opened with. As for the module, see `vm_close` of the gate.
         unsafe {
             let below = Self::below(file);
-            drop(KBox::from_raw((*file).f_op.cast_mut().cast::<Self>()));
+            let own = KBox::from_raw((*file).f_op.cast_mut().cast::<Self>());
             (*file).f_op = below;
+            drop(own);
             (*below).release.map_or(0, |release| release(inode, file))
         }
     }
@@ -197,7 +199,7 @@ impl OwnOperations {
     /// The table that `file` was opened with.
     unsafe fn below(file: *const bindings::file) -> *const bindings::file_operations {
         // SAFETY: See above; by the type invariant.
-        unsafe { (*(*file).f_op.cast::<Self>()).below }
+        unsafe { (*(*file).f_op.cast::<Table>()).below }
     }
 }
 
@@ -210,28 +212,27 @@ mod tests {
     }
 
     #[test]
-    fn only_marked_mappings_reach_the_filesystem() -> Result {
+    fn only_marked_mappings_reach_the_filesystem() {
         let below = bindings::file_operations {
             mmap: Some(method),
             ..pin_init::zeroed()
         };
-        let mut own = OwnOperations::new()?;
-        own.below = &raw const below;
-        own.ops = OwnOperations::guarded(&below);
+        let own = Table {
+            ops: OwnOperations::guarded(&below),
+            below: &raw const below,
+        };
         assert!(OwnOperations::are_in(&own.ops) && !OwnOperations::are_in(&below));
         // What the filesystem has not, its copy must not have either.
         assert!(own.ops.mmap_prepare.is_none());
 
         let mut file: bindings::file = pin_init::zeroed();
-        file.f_op = (&raw const *own).cast();
+        file.f_op = (&raw const own).cast();
         let mut vma: bindings::vm_area_struct = pin_init::zeroed();
         // SAFETY: Nobody else has them.
         unsafe {
             assert_eq!(OwnOperations::mmap(&mut file, &mut vma), EINVAL.to_errno());
-            let vma = &raw mut vma;
-            assert_eq!(marked(vma, || OwnOperations::mmap(&mut file, vma)), 7);
-            assert!((*vma).vm_ops.is_null());
+            vma.vm_ops = &MARK.0;
+            assert_eq!(OwnOperations::mmap(&mut file, &mut vma), 7);
         }
-        Ok(())
     }
 }

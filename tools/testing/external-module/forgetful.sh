@@ -6,16 +6,21 @@
 . /run/bf/tap
 knobs=/sys/kernel/debug/holdfs
 
+# The file is full of one byte
 read_direct() {
-	fio --name=read --filename=/tmp/tally/file --readonly --ioengine=libaio --direct=1 --rw=read --bs=4k --size=4k --output=/dev/null
+	fio --name=read --filename=/tmp/tally/file --readonly --ioengine=libaio --direct=1 --rw=read --bs=4k --size=4k --output=/dev/null \
+		--verify=pattern --verify_pattern=0x5a
 }
 
-# completes WHEN: the request is read as it is below, once
+# completes WHEN HOW: the request is read as it is below; and if it fails there, with the errno from there
 completes() {
 	local before
 	before=$(cat "$knobs/$1")
-	echo "$2" >$knobs/how && read_direct && (($(cat "$knobs/$1") == before + 1))
+	echo "$2" >$knobs/how && read_direct && echo $((2 ** 32 - 28)) >$knobs/result || return
+	read_direct 2>&1 | grep "No space left" && echo 0 >$knobs/result && (($(cat "$knobs/$1") == before + 2))
 }
+
+fill_file() { head -c 4096 /dev/zero | tr '\0' Z >/tmp/below/file; }
 
 # Nobody is told of its end before it has ended.
 held() {
@@ -36,7 +41,7 @@ mkdir -p /tmp/below /tmp/tally
 test_that "loads" insmod /run/bf/holdfs.ko
 test_that "loads with the mistake" insmod /run/bf/tallyfs.ko
 test_that "mounts below" mount -t holdfs none /tmp/below
-test_that "has a file" dd if=/dev/urandom of=/tmp/below/file bs=4k count=1 status=none
+test_that "has a file" fill_file
 test_that "mounts" mount -t tallyfs /tmp/below /tmp/tally
 test_that "completed before the submission returns" completes before 1
 test_that "completed by the submission" completes within 2

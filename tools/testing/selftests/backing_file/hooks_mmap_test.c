@@ -283,7 +283,7 @@ TEST_F(lazy, writable_over_overlayfs)
 	unstack_both(_metadata);
 }
 
-/* overlayfs' temporary files do not say whose they are, so that nobody can tell who else maps them. */
+/* The file of the mapping is overlayfs' own, which knows nothing of the outermost user file; the stack is kept. */
 TEST_F(lazy, tmpfile_over_overlayfs)
 {
 	pid_t pid;
@@ -295,17 +295,26 @@ TEST_F(lazy, tmpfile_over_overlayfs)
 	if (!pid) {
 		int fd = open(outer, O_TMPFILE | O_RDWR, 0600);
 
+		catch_signals();
 		CHECK(fd >= 0);
 		CHECK(!ftruncate(fd, SIZE));
-		CHECK(mmap(NULL, LEN, PROT_READ | PROT_WRITE, MAP_SHARED, fd, AT) == MAP_FAILED && errno == ENODEV);
-		map = mmap(NULL, LEN, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, AT);
-		CHECK(map != MAP_FAILED && map[0] == 0);
+		map = mmap(NULL, LEN, PROT_READ | PROT_WRITE, MAP_SHARED, fd, AT);
+		CHECK(map != MAP_FAILED && !close(fd));
+		CHECK(touch(map) == SIGBUS);
+		set(&shared->step, 1);
+		wait_for(&shared->step, 2);
+		CHECK(not_remapped());
 		_exit(0);
 	}
 	must_get(gate->fan, &ev);
-	answer(gate->fan, &ev, FAN_ALLOW);
+	answer(gate->fan, &ev, FAN_DENY);
+	ASSERT_TRUE(reaches(&shared->step, 1));
+	EXPECT_EQ(-EBUSY, errno_of(umount(outer)));
+	set(&shared->step, 2);
 	must_end(pid);
 	expect_no_more();
+	EXPECT_EQ(0, umount(outer));
+	ASSERT_EQ(0, mount(lower, outer, "passfs", 0, NULL));
 	unstack_both(_metadata);
 }
 
