@@ -59,17 +59,20 @@ impl<D: RcuRelease, P: Send + Sync + 'static> RcuBox<D, P> {
     /// `ENOMEM`.
     pub fn new(below: D, own: P) -> Result<Self> {
         const { assert!(!mem::needs_drop::<P>(), "a path walk may look at it later") };
-        let slot = KBox::new(
+        // Memory first: without it `below` is dropped as what it is.
+        let slot = KBox::<Slot<P>>::new_uninit(GFP_KERNEL)?;
+        let slot = KBox::write(
+            slot,
+            // INVARIANT: Foreign from here on.
             Slot {
                 below: below.into_foreign(),
                 own,
                 rcu: Opaque::uninit(),
             },
-            GFP_KERNEL,
         );
         Ok(Self {
-            // INVARIANT: Just made.
-            slot: NonNull::from(KBox::leak(slot?)),
+            // INVARIANT: Just made, and given up by the `KBox`.
+            slot: NonNull::from(KBox::leak(slot)),
             _below: PhantomData,
         })
     }
@@ -88,6 +91,10 @@ impl<D: RcuRelease, P: Send + Sync + 'static> Drop for RcuBox<D, P> {
 }
 
 /// What is in an [`RcuBox`].
+///
+/// # Invariants
+///
+/// The slot is that of a box of `D` and `P` that is not dropped before the end of `'a`.
 pub struct RcuBoxRef<'a, D: RcuRelease, P> {
     slot: &'a Slot<P>,
     _below: PhantomData<&'a D>,
@@ -100,7 +107,7 @@ impl<'a, D: RcuRelease, P> RcuBoxRef<'a, D, P> {
     where
         D: 'a,
     {
-        // SAFETY: By the invariant of `Slot`; the box is borrowed for `'a`.
+        // SAFETY: By the type invariants of this and of `Slot`.
         unsafe { D::borrow(self.slot.below) }
     }
 
@@ -112,6 +119,11 @@ impl<'a, D: RcuRelease, P> RcuBoxRef<'a, D, P> {
 }
 
 /// What is in an [`RcuBox`], as a path walk sees it.
+///
+/// # Invariants
+///
+/// The slot is that of a box of `D` and `P` that was dropped, if at all, no longer than an RCU grace period
+/// before the end of `'a`.
 pub struct RcuBoxWalked<'a, D: RcuRelease, P> {
     slot: &'a Slot<P>,
     _below: PhantomData<fn() -> D>,
@@ -121,8 +133,7 @@ impl<'a, D: RcuRelease, P> RcuBoxWalked<'a, D, P> {
     /// What is below.
     #[inline]
     pub fn below(&self) -> D::Walked<'a> {
-        // SAFETY: By the invariant of `Slot`; if it was dropped, then with the box, which was no longer
-        // than an RCU grace period before the end of `'a`.
+        // SAFETY: By the type invariants of this and of `Slot`: it is dropped with the box.
         unsafe { D::borrow_walked(self.slot.below) }
     }
 
@@ -163,8 +174,9 @@ unsafe impl<D: RcuRelease, P: Send + Sync + 'static> ForeignOwnable for RcuBox<D
 
     #[inline]
     unsafe fn borrow<'a>(ptr: *mut c_void) -> RcuBoxRef<'a, D, P> {
+        // INVARIANT: By the caller's promise.
         RcuBoxRef {
-            // SAFETY: By the caller's promise.
+            // SAFETY: As above.
             slot: unsafe { &*ptr.cast() },
             _below: PhantomData,
         }
@@ -184,8 +196,9 @@ unsafe impl<D: RcuRelease, P: Send + Sync + 'static> RcuRelease for RcuBox<D, P>
 
     #[inline]
     unsafe fn borrow_walked<'a>(ptr: *mut c_void) -> RcuBoxWalked<'a, D, P> {
+        // INVARIANT: By the caller's promise.
         RcuBoxWalked {
-            // SAFETY: By the caller's promise.
+            // SAFETY: As above.
             slot: unsafe { &*ptr.cast() },
             _below: PhantomData,
         }

@@ -16,7 +16,6 @@ forgetful='s/file.data().read_iter(ctx, iocb, iter)$/&.map_err(|_| EIO)/'
 forgetful_build() {
 	external_build "$OUT.forgetful" "$forgetful" && ! cmp -s "$BF_TESTING/external-module/tallyfs.rs" "$OUT.forgetful/tallyfs.rs"
 }
-holdfs_build() { kmake M="$BF_TESTING/modules/holdfs" MO="$OUT/holdfs" modules; }
 
 t_run "build" external_build "$OUT.external" ""
 t_run "build it with a mistake" forgetful_build

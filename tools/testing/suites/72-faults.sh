@@ -9,8 +9,6 @@ faults_build() {
 	"$BF_VM/enter" make --no-print-directory -C "$BF_TESTING/selftests/faults" KSFT="$KDIR/tools/testing/selftests" OUTPUT="$OUT/selftests-faults" all
 }
 
-holdfs_build() { kmake M="$BF_TESTING/modules/holdfs" MO="$OUT/holdfs" modules; }
-
 # faults NAME FS SETTINGS: one boot
 faults() {
 	BF_TESTS=$OUT/selftests-faults BF_GUEST_ENV="export BF_LIMIT=3600 $3" TIMEOUT=${TIMEOUT:-5400} \

@@ -192,3 +192,6 @@ selftests_build() {
 
 # The program of storms, $BF_BUILD/storm
 storm_build() { "$BF_VM/enter" gcc -O2 -g -Wall -Wextra -Werror -D_GNU_SOURCE -o "$BF_BUILD/storm" "$BF_TESTING/storm.c"; }
+
+# The filesystem that completes requests when a test wants it, $OUT/holdfs/holdfs.ko
+holdfs_build() { kmake M="$BF_TESTING/modules/holdfs" MO="$OUT/holdfs" modules; }
