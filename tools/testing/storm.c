@@ -35,7 +35,8 @@ static int folder[MAX_FOLDERS], folders;
 /* Shared by all tasks */
 static struct totals {
 	unsigned long operations;
-	int failed;
+	int claimed; /* by the task that says what failed */
+	int failed;  /* and what failed can be read */
 	char what[128];
 } *total;
 
@@ -189,8 +190,10 @@ static void task(unsigned int seed)
 	srand(seed);
 	while (!total->failed) {
 		if (operate(&what, buf) < 0 && !lost_race(errno)) {
-			if (!__sync_fetch_and_add(&total->failed, 1))
+			if (__sync_bool_compare_and_swap(&total->claimed, 0, 1)) {
 				snprintf(total->what, sizeof(total->what), "%s: %s", what, strerror(errno));
+				__atomic_store_n(&total->failed, 1, __ATOMIC_RELEASE);
+			}
 			_exit(1);
 		}
 		__sync_fetch_and_add(&total->operations, 1);
@@ -303,8 +306,8 @@ int main(int argc, char **argv)
 	do {
 		ended = wait(&status);
 	} while (ended > 0);
-	if (total->failed) {
-		printf("failed: %s\n", total->what);
+	if (total->claimed) {
+		printf("failed: %s\n", total->failed ? total->what : "killed before it could say what");
 		return 1;
 	}
 	printf("%lu operations, %d killed\n", total->operations, killed);

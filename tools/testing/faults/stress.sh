@@ -28,11 +28,12 @@ disk_up() {
 		umount /mnt && umount /backing && dmsetup create bf --table "0 $sectors linear $scratch 0" && mounts_up
 }
 
-# What ext4 had to say of the disk is on it until it was checked.
+# What ext4 and btrfs had to say of the disk is on it, and said again, until it was checked, or the count reset.
+counted() { [[ $BF_FS != btrfs ]] || btrfs device stats -z /backing >/tmp/stats; }
 checked() { [[ $BF_FS != ext4 ]] || e2fsck -fy "$scratch" >/tmp/e2fsck || (($? == 1)); }
 
 disk_down() {
-	mounts_down && dmsetup remove bf && checked && mount -t "$BF_FS" "$scratch" /backing && mount -t passfs $lower /mnt
+	counted && mounts_down && dmsetup remove bf && checked && mount -t "$BF_FS" "$scratch" /backing && mount -t passfs $lower /mnt
 }
 
 mounts_up() { mount -t "$BF_FS" /dev/mapper/bf /backing && mount -t passfs $lower /mnt; }
