@@ -13,12 +13,12 @@ use crate::{
     BackingFile, //
 };
 use kernel::{
-    error::to_result,
     fs::file::Offset,
     prelude::*, //
 };
 use vfs::{
     bindings,
+    error::to_result,
     with_creds, //
 };
 

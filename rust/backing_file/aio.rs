@@ -57,7 +57,6 @@ use core::{
 };
 use kernel::{
     cred::Credential,
-    error::to_result,
     ffi::{
         c_int,
         c_long, //
@@ -68,7 +67,10 @@ use kernel::{
 };
 use vfs::{
     bindings,
-    error::to_size,
+    error::{
+        to_result,
+        to_size, //
+    },
     with_creds,
     HookContext, //
 };

@@ -9,18 +9,16 @@ use core::{
 };
 use kernel::{
     cred::Credential,
-    error::{
-        to_result,
-        VTABLE_DEFAULT_ERROR, //
-    },
+    error::VTABLE_DEFAULT_ERROR,
     fs::{
         file::Offset,
         LocalFile, //
     },
-    prelude::*,
+    prelude::*, //
 };
 use vfs::{
     bindings,
+    error::to_result,
     HookContext,
     Inode,
     Mount,

@@ -17,13 +17,15 @@ use crate::{
 };
 use kernel::{
     cred::Credential,
-    error::to_result,
     fs::file::Offset,
     prelude::*, //
 };
 use vfs::{
     bindings,
-    error::to_size,
+    error::{
+        to_result,
+        to_size, //
+    },
     inode::InodeGuard,
     with_creds, //
 };

@@ -10,12 +10,10 @@ use crate::{
     },
     BackingFile, //
 };
-use kernel::{
-    error::to_result,
-    prelude::*, //
-};
+use kernel::prelude::*;
 use vfs::{
     bindings,
+    error::to_result,
     file::DirContext,
     with_creds, //
 };

@@ -6,20 +6,20 @@ use crate::flags;
 use core::ptr::NonNull;
 use kernel::{
     cred::Credential,
-    error::{
-        from_err_ptr,
-        to_result, //
-    },
     fs::File,
     prelude::*,
     sync::aref::{
         ARef,
         AlwaysRefCounted, //
-    },
+    }, //
 };
 use vfs::{
     attr::FileType,
     bindings,
+    error::{
+        from_err_ptr,
+        to_result, //
+    },
     file::Opening,
     with_creds,
     Dentry,
@@ -80,7 +80,8 @@ impl BackingFile {
     /// * `ENOENT` if nothing is at `path`;
     /// * `EINVAL` for `O_DIRECT` where the filesystem has no direct I/O;
     /// * `EROFS`, `ETXTBSY`, `ENFILE`, `ENOMEM`, or what the filesystem returns.
-    #[inline]
+    // Called in one or two places of a filesystem, and on the way of every open.
+    #[inline(always)]
     pub fn open<T>(
         _hooks: &mut HookContext,
         user: &Opening<'_, T>,

@@ -65,13 +65,12 @@ impl IocbFlags {
 }
 
 /// What opening with `flags` asks of the inode's permission method (`MAY_*`). C: `ACC_MODE()`.
+#[inline]
 pub(crate) fn access_mask(flags: u32) -> i32 {
-    let mut mask = bindings::MAY_OPEN;
-    mask |= match flags & bindings::O_ACCMODE {
-        bindings::O_RDONLY => bindings::MAY_READ,
-        bindings::O_WRONLY => bindings::MAY_WRITE,
-        _ => bindings::MAY_READ | bindings::MAY_WRITE,
-    };
+    const BOTH: u32 = bindings::MAY_READ | bindings::MAY_WRITE;
+    // By `O_RDONLY`, `O_WRONLY`, `O_RDWR`, and the fourth, which is for `ioctl` alone.
+    const MODES: [u32; 4] = [bindings::MAY_READ, bindings::MAY_WRITE, BOTH, BOTH];
+    let mut mask = bindings::MAY_OPEN | MODES[(flags & bindings::O_ACCMODE) as usize];
     if flags & bindings::O_APPEND != 0 {
         mask |= bindings::MAY_APPEND;
     }

@@ -32,8 +32,8 @@ use kernel::{
 use vfs::{
     attr::Stat,
     bindings,
+    error::to_result,
     inode::InodeGuard,
-    to_result,
     with_creds, //
 };
 

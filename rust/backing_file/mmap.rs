@@ -32,7 +32,7 @@ use kernel::{
 use remap::OwnOperations;
 use vfs::{
     bindings,
-    to_result,
+    error::to_result,
     with_creds, //
 };
 

@@ -21,9 +21,11 @@ use kernel::{
 };
 use vfs::{
     bindings,
-    error::to_size,
+    error::{
+        to_result,
+        to_size, //
+    },
     file::Pipe,
-    to_result,
     with_creds,
     HookContext, //
 };

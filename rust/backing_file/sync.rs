@@ -5,15 +5,19 @@
 use crate::BackingFile;
 use kernel::{
     cred::Credential,
-    error::to_result,
+    ffi::c_int,
     fs::file::Offset,
     prelude::*, //
 };
 use vfs::{
     bindings,
+    error::to_result,
     file::FlushOwner,
     with_creds, //
 };
+
+/// `f_op->flush`
+type FlushMethod = unsafe extern "C" fn(*mut bindings::file, bindings::fl_owner_t) -> c_int;
 
 impl BackingFile {
     /// Writes the bytes from `start` to `end` (included) to stable storage. May sleep.
@@ -42,9 +46,15 @@ impl BackingFile {
     /// What the filesystem reports of writes that failed.
     #[inline]
     pub fn flush(&self, cred: &Credential, owner: FlushOwner) -> Result {
-        let Some(flush) = self.operations().flush else {
-            return Ok(());
-        };
+        match self.operations().flush {
+            Some(flush) => self.flush_with(flush, cred, owner),
+            None => Ok(()),
+        }
+    }
+
+    /// Apart, so that files without this method, which most are, cost no stack frame.
+    #[inline(never)]
+    fn flush_with(&self, flush: FlushMethod, cred: &Credential, owner: FlushOwner) -> Result {
         with_creds(cred, || {
             // SAFETY: The file is valid, and the method its own.
             to_result(unsafe { flush(self.as_ptr(), owner.as_ptr().cast()) })

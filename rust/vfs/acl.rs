@@ -6,6 +6,10 @@
 
 use crate::{
     bindings,
+    error::{
+        from_err_ptr,
+        to_result, //
+    },
     inode::Inode,
     mount::MountWrite,
     path::Path,
@@ -17,10 +21,6 @@ use core::{
     mem::ManuallyDrop, //
 };
 use kernel::{
-    error::{
-        from_err_ptr,
-        to_result, //
-    },
     ffi::c_int,
     prelude::*, //
 };
@@ -121,7 +121,7 @@ impl Walked<Inode> {
     /// memory.
     ///
     /// C: `get_inode_acl()`, `get_cached_acl_rcu()`.
-    pub fn find_acl(&self, walk: &Walk, kind: AclType) -> FoundAcl<'_> {
+    pub fn find_acl(&self, walk: Walk<'_>, kind: AclType) -> FoundAcl<'_> {
         if walk.is_rcu() {
             // INVARIANT: Lists are freed after an RCU grace period.
             return FoundAcl {

@@ -7,12 +7,12 @@
 use crate::{
     bindings,
     dentry::Dentry,
+    error::to_result,
     inode::Inode,
     mount::Idmap,
     super_block::SuperBlock, //
 };
 use kernel::{
-    error::to_result,
     fs::file::Offset,
     prelude::*,
     types::Opaque, //

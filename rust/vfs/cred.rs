@@ -6,6 +6,8 @@
 
 use crate::{
     bindings,
+    current::current,
+    error::to_result,
     FileSystem,
     Idmap,
     StableDentry, //
@@ -13,7 +15,6 @@ use crate::{
 use core::ptr::NonNull;
 use kernel::{
     cred::Credential,
-    error::to_result,
     prelude::*,
     sync::aref::ARef,
     types::NotThreadSafe, //
@@ -28,7 +29,7 @@ use kernel::{
 #[inline]
 pub fn with_creds<R>(cred: &Credential, f: impl FnOnce() -> R) -> R {
     // SAFETY: The current task is valid for as long as it runs.
-    let slot = unsafe { &raw mut (*bindings::get_current()).cred };
+    let slot = unsafe { &raw mut (*current()).cred };
     // SAFETY: A task's subjective credentials are read and written by the task itself, which is
     // here. `cred` is valid for the whole call, at whose end the old ones, whose reference the task
     // kept, are back; the kernel does not unwind.

@@ -395,7 +395,7 @@ impl Walked<Dentry> {
     /// Whether this dentry is what looking up `name` in `dir` would find in the cache, as of now.
     /// Does not sleep.
     #[inline]
-    pub fn is_child(&self, dir: &Walked<Inode>, name: &Name<'_>) -> bool {
+    pub fn is_child(&self, dir: &Walked<Inode>, name: Name<'_>) -> bool {
         let _rcu = kernel::sync::rcu::read_lock();
         // SAFETY: The dentry is valid. A parent, its inode pointer and a name that a rename replaces
         // meanwhile stay valid memory until the end of the RCU critical section.
@@ -436,7 +436,7 @@ impl Walked<Dentry> {
     /// # Errors
     ///
     /// `ECHILD` if it cannot tell without sleeping, or what the filesystem returns.
-    pub fn revalidate(&self, walk: &Walk, dir: &Walked<Inode>, name: &Name<'_>) -> Result<bool> {
+    pub fn revalidate(&self, walk: Walk<'_>, dir: &Walked<Inode>, name: Name<'_>) -> Result<bool> {
         // SAFETY: The dentry is valid, and its operations, if it has any, are static.
         let operations = unsafe { (*self.as_ptr()).d_op.as_ref() };
         let Some(revalidate) = operations.and_then(|ops| ops.d_revalidate) else {
@@ -474,13 +474,13 @@ impl<'a> Name<'a> {
 
     /// The C object.
     #[inline]
-    pub fn as_ptr(&self) -> *const bindings::qstr {
+    pub fn as_ptr(self) -> *const bindings::qstr {
         self.0
     }
 
     /// The bytes of the name.
     #[inline]
-    pub fn as_bytes(&self) -> &'a [u8] {
+    pub fn as_bytes(self) -> &'a [u8] {
         // SAFETY: A valid name has as many bytes as it says.
         unsafe {
             let len = self.0.__bindgen_anon_1.__bindgen_anon_1.len;

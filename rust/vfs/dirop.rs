@@ -18,6 +18,10 @@ use crate::{
         Dentry,
         Name, //
     },
+    error::{
+        from_err_ptr,
+        to_result, //
+    },
     inode::Inode,
     mount::{
         Idmap,
@@ -26,17 +30,13 @@ use crate::{
     path::{
         Path,
         PathRef, //
-    },
+    }, //
 };
 use core::{
     marker::PhantomData,
     ptr, //
 };
 use kernel::{
-    error::{
-        from_err_ptr,
-        to_result, //
-    },
     prelude::*,
     sync::aref::ARef, //
 };
@@ -51,7 +51,7 @@ use kernel::{
 ///
 /// `EACCES` if the directory may not be searched, `ENAMETOOLONG`, `ENOMEM`, or what the filesystem
 /// returns.
-pub fn lookup(parent: &Path, name: &Name<'_>) -> Result<ARef<Dentry>> {
+pub fn lookup(parent: &Path, name: Name<'_>) -> Result<ARef<Dentry>> {
     // The C function hashes the name for its directory, so it gets a copy.
     // SAFETY: `name` is valid.
     let mut name = unsafe { *name.as_ptr() };

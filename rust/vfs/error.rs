@@ -2,7 +2,30 @@
 
 //! What C functions return, beyond [`kernel::error`].
 
-use kernel::prelude::*;
+use crate::bindings;
+use kernel::{
+    ffi::c_int,
+    prelude::*, //
+};
+
+/// As [`kernel::error::to_result`], but the usual case costs no call.
+#[inline]
+pub fn to_result(err: c_int) -> Result {
+    if err == 0 {
+        return Ok(());
+    }
+    kernel::error::to_result(err)
+}
+
+/// As [`kernel::error::from_err_ptr`], but the usual case costs no call.
+#[inline]
+pub fn from_err_ptr<T>(ptr: *mut T) -> Result<*mut T> {
+    // CAST: The last page of addresses holds errnos, by their negative values.
+    if ptr as usize >= -(bindings::MAX_ERRNO as isize) as usize {
+        return kernel::error::from_err_ptr(ptr);
+    }
+    Ok(ptr)
+}
 
 /// The number of bytes in what a C function returned (`ssize_t`).
 ///

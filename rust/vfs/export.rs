@@ -8,6 +8,7 @@
 use crate::{
     bindings,
     dentry::Dentry,
+    error::from_err_ptr,
     fs::FileSystem,
     inode::Inode,
     path::Path,
@@ -22,10 +23,7 @@ use core::{
     slice, //
 };
 use kernel::{
-    error::{
-        from_err_ptr,
-        from_result, //
-    },
+    error::from_result,
     ffi::{
         c_char,
         c_int,

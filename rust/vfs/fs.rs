@@ -19,6 +19,7 @@ use crate::{
         Dentry,
         Name, //
     },
+    error::to_result,
     export::{
         Handle,
         HandleBuffer,
@@ -46,7 +47,6 @@ use core::{
 use kernel::{
     error::{
         from_result,
-        to_result,
         VTABLE_DEFAULT_ERROR, //
     },
     ffi::{
@@ -62,7 +62,7 @@ use kernel::{
     types::{
         ForeignOwnable,
         Opaque, //
-    },
+    }, //
 };
 
 /// A type of filesystem: its data types, its mount options, and the operations of its super blocks
@@ -186,9 +186,9 @@ pub trait FileSystem: Sized + 'static {
     ///
     /// Returns `ECHILD` if it would have to sleep and `walk` [may not](Walk::is_rcu).
     fn revalidate(
-        _walk: &Walk,
+        _walk: Walk<'_>,
         _dir: &Walked<Inode<Self>>,
-        _name: &Name<'_>,
+        _name: Name<'_>,
         _dentry: &Walked<Dentry<Self>>,
     ) -> Result<bool> {
         build_error!(VTABLE_DEFAULT_ERROR)
@@ -407,9 +407,9 @@ impl<T: FileSystem> Table<T> {
         // mode.
         let valid = unsafe {
             T::revalidate(
-                &Walk::new(flags),
+                Walk::new(flags),
                 Walked::<Inode<T>>::from_raw(dir),
-                &Name::from_raw(name),
+                Name::from_raw(name),
                 Walked::<Dentry<T>>::from_raw(dentry),
             )
         };

@@ -18,13 +18,13 @@ pub use self::ops::{
 use crate::{
     attr::FileType,
     bindings,
+    error::to_result,
     file,
     fs::FileSystem,
     mount::{
         Idmap,
         Mount, //
     },
-    to_result,
     AnyFs,
     RcuRelease,
     SuperBlock,
@@ -417,7 +417,7 @@ impl Walked<Inode> {
     ///
     /// `EACCES`, `EPERM` or `EROFS` if not, `ECHILD` if it cannot tell without sleeping.
     #[inline]
-    pub fn permission(&self, walk: &Walk, idmap: &Idmap, mask: i32) -> Result {
+    pub fn permission(&self, walk: Walk<'_>, idmap: &Idmap, mask: i32) -> Result {
         let mask = walk.access_mask(mask);
         // SAFETY: Both are valid, and the mask has `MAY_NOT_BLOCK` in RCU mode.
         to_result(unsafe { bindings::inode_permission(idmap.as_ptr(), self.as_ptr(), mask) })
@@ -431,7 +431,7 @@ impl Walked<Inode> {
     ///
     /// `EACCES` if not, `ECHILD` if it cannot tell without sleeping.
     #[inline]
-    pub fn generic_permission(&self, walk: &Walk, idmap: &Idmap, mask: i32) -> Result {
+    pub fn generic_permission(&self, walk: Walk<'_>, idmap: &Idmap, mask: i32) -> Result {
         let mask = walk.access_mask(mask);
         // SAFETY: As for `permission`.
         to_result(unsafe { bindings::generic_permission(idmap.as_ptr(), self.as_ptr(), mask) })
@@ -461,18 +461,30 @@ impl Walked<Inode> {
         acl.is_null()
     }
 
-    /// Whether owner, mode, flags and size are those of `from`.
+    /// Whether what decides who may do what, owner, mode and flags, is that of `from`.
     #[inline]
-    fn is_like(&self, from: &Walked<Inode>) -> bool {
+    pub fn is_as_accessible(&self, from: &Walked<Inode>) -> bool {
         let (a, b) = (self.as_ptr(), from.as_ptr());
         // SAFETY: Both are valid; a concurrent change is seen now or at the next call.
         unsafe {
             (*a).i_mode == (*b).i_mode
-                && (*a).i_uid.val == (*b).i_uid.val
-                && (*a).i_gid.val == (*b).i_gid.val
+                && self.owner() == from.owner()
                 && (*a).i_flags & COPIED_FLAGS == (*b).i_flags & COPIED_FLAGS
-                && self.is_sized(from)
         }
+    }
+
+    /// User and group. They are neighbours, and one word is read and compared faster than two.
+    #[inline]
+    fn owner(&self) -> u64 {
+        let inode = self.as_ptr();
+        // SAFETY: As in `is_as_accessible`.
+        unsafe { u64::from((*inode).i_uid.val) | u64::from((*inode).i_gid.val) << 32 }
+    }
+
+    /// Whether owner, mode, flags and size are those of `from`.
+    #[inline]
+    fn is_like(&self, from: &Walked<Inode>) -> bool {
+        self.is_as_accessible(from) && self.is_sized(from)
     }
 
     /// Whether the size is that of `from`.
@@ -493,36 +505,43 @@ impl Walked<Inode> {
     #[inline]
     fn is_same(&self, from: &Walked<Inode>) -> bool {
         let (a, b) = (self.as_ptr(), from.as_ptr());
-        // SAFETY: As in `is_like`.
+        // SAFETY: As in `is_as_accessible`.
         unsafe {
             self.is_like(from)
-                && (*a).i_mtime_nsec == (*b).i_mtime_nsec
+                && self.access_and_change_nsec() == from.access_and_change_nsec()
                 && (*a).i_mtime_sec == (*b).i_mtime_sec
                 && (*a).i_ctime_nsec == (*b).i_ctime_nsec & !bindings::I_CTIME_QUERIED
                 && (*a).i_ctime_sec == (*b).i_ctime_sec
-                && (*a).i_atime_nsec == (*b).i_atime_nsec
                 && (*a).i_atime_sec == (*b).i_atime_sec
                 && (*a).i_blocks == (*b).i_blocks
                 && (*a).__bindgen_anon_1.i_nlink == (*b).__bindgen_anon_1.i_nlink
         }
     }
 
-    /// As [`Inode::refresh`], in a path walk.
+    /// The nanoseconds of the times of access and of change of content, together as in [`Self::owner`].
+    #[inline]
+    fn access_and_change_nsec(&self) -> u64 {
+        let inode = self.as_ptr();
+        // SAFETY: As in `is_as_accessible`.
+        unsafe { u64::from((*inode).i_atime_nsec) | u64::from((*inode).i_mtime_nsec) << 32 }
+    }
+
+    /// As [`Inode::refresh`], in a path walk, which does not ask for the size.
     ///
     /// # Errors
     ///
     /// `ECHILD` if attributes changed and the walk is in RCU mode: an inode that is perhaps being torn
     /// down is not written to.
     #[inline]
-    pub fn refresh(&self, walk: &Walk, from: &Walked<Inode>, mount: &Mount) -> Result {
-        if self.is_like(from) {
+    pub fn refresh(&self, walk: Walk<'_>, from: &Walked<Inode>, mount: &Mount) -> Result {
+        if self.is_as_accessible(from) {
             return Ok(());
         }
         self.refresh_changed(walk, from, mount)
     }
 
     #[cold]
-    fn refresh_changed(&self, walk: &Walk, from: &Walked<Inode>, mount: &Mount) -> Result {
+    fn refresh_changed(&self, walk: Walk<'_>, from: &Walked<Inode>, mount: &Mount) -> Result {
         walk.referenced(self)?
             .copy_attr(walk.referenced(from)?, mount);
         Ok(())

@@ -7,6 +7,7 @@
 use crate::{
     bindings,
     dentry::Dentry,
+    error::to_result,
     hooks::HookContext,
     super_block::SuperBlock, //
 };
@@ -15,7 +16,6 @@ use core::{
     ptr::NonNull, //
 };
 use kernel::{
-    error::to_result,
     prelude::*,
     sync::aref::AlwaysRefCounted,
     types::Opaque, //

@@ -11,13 +11,13 @@ use crate::{
     },
     bindings,
     dentry::Dentry,
+    error::to_result,
     hooks::HookContext,
     inode::Inode,
     mount::{
         Idmap,
         Mount, //
-    },
-    to_result, //
+    }, //
 };
 use core::{
     marker::PhantomData,

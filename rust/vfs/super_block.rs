@@ -7,6 +7,7 @@
 use crate::{
     bindings,
     dentry::Dentry,
+    error::to_result,
     export,
     fs::FileSystem,
     inode::{
@@ -25,7 +26,6 @@ use core::{
     },
 };
 use kernel::{
-    error::to_result,
     ffi::{
         c_int,
         c_void, //
@@ -41,7 +41,7 @@ use kernel::{
     types::{
         ForeignOwnable,
         Opaque, //
-    },
+    }, //
 };
 
 /// A super block of the filesystem `T`, or of any filesystem.

@@ -6,13 +6,12 @@
 
 use crate::{
     bindings,
+    current::current,
+    error::to_result,
     hooks::HookContext, //
 };
 use core::ptr;
-use kernel::{
-    error::to_result,
-    prelude::*, //
-};
+use kernel::prelude::*;
 
 /// Tasks without a user mode to return to, io_uring's and vhost's workers among them.
 const KERNEL_THREAD: u32 = bindings::PF_KTHREAD | bindings::PF_USER_WORKER;
@@ -46,7 +45,7 @@ where
     F: FnOnce(&mut HookContext) + Send + 'static,
 {
     // SAFETY: The current task is valid.
-    if unsafe { (*bindings::get_current()).flags } & KERNEL_THREAD != 0 {
+    if unsafe { (*current()).flags } & KERNEL_THREAD != 0 {
         return Err(ESRCH);
     }
     let work = KBox::new(
@@ -63,7 +62,7 @@ where
     // SAFETY: The head is valid until `call` frees it; the current task can be given work.
     let added = to_result(unsafe {
         bindings::task_work_add(
-            bindings::get_current(),
+            current(),
             work.cast(),
             bindings::task_work_notify_mode_TWA_RESUME,
         )

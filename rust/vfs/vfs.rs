@@ -35,6 +35,7 @@ pub mod acl;
 pub mod attr;
 pub mod context;
 mod cred;
+mod current;
 pub mod dentry;
 pub mod dirop;
 pub mod error;
@@ -57,6 +58,7 @@ pub use self::{
         with_creds,
         CredBuilder, //
     },
+    current::current,
     dentry::{
         Dentry,
         StableDentry, //
@@ -95,19 +97,7 @@ pub use self::{
     },
 };
 
-use kernel::{
-    ffi::c_int,
-    prelude::*, //
-};
-
-/// As [`kernel::error::to_result`], but the usual case costs no call.
-#[inline]
-pub fn to_result(err: c_int) -> Result {
-    if err == 0 {
-        return Ok(());
-    }
-    kernel::error::to_result(err)
-}
+use kernel::prelude::*;
 
 /// The default parameter of [`Inode`], [`Dentry`] and [`SuperBlock`]: of any filesystem.
 pub struct AnyFs(());

@@ -14,6 +14,7 @@ use crate::{
     dentry::Dentry,
     inode::Inode, //
 };
+use core::marker::PhantomData;
 use kernel::{
     prelude::*,
     sync::aref::ARef,
@@ -27,26 +28,29 @@ use kernel::{
 ///
 /// # Invariants
 ///
-/// If it is not in RCU mode, the caller holds references to the objects it gave the operation. A value
-/// is borrowed for the operation, so it cannot be used with objects of another one.
-pub struct Walk {
+/// If it is not in RCU mode, the caller holds references to the objects it gave the operation. `'a` ends
+/// with the operation, so it cannot be used with objects of another one.
+#[derive(Clone, Copy)]
+pub struct Walk<'a> {
     /// `LOOKUP_*`.
     flags: u32,
+    _operation: PhantomData<&'a ()>,
     _not_send: NotThreadSafe,
 }
 
-impl Walk {
+impl Walk<'_> {
     /// For the operation tables of this crate.
     ///
     /// # Safety
     ///
     /// Unless `flags` have `LOOKUP_RCU`, the caller must hold references to the objects the operation
-    /// gets.
+    /// gets, for the life of the value.
     #[inline]
     pub(crate) unsafe fn new(flags: u32) -> Self {
         // INVARIANT: By the caller's promise.
         Self {
             flags,
+            _operation: PhantomData,
             _not_send: NotThreadSafe,
         }
     }
@@ -64,19 +68,19 @@ impl Walk {
 
     /// How names are looked up, `LOOKUP_*`.
     #[inline]
-    pub(crate) fn flags(&self) -> u32 {
+    pub(crate) fn flags(self) -> u32 {
         self.flags
     }
 
     /// Whether it is in RCU mode: nothing may sleep.
     #[inline]
-    pub fn is_rcu(&self) -> bool {
+    pub fn is_rcu(self) -> bool {
         self.flags & bindings::LOOKUP_RCU as u32 != 0
     }
 
     /// `mask` (`MAY_*`) with what this mode asks for.
     #[inline]
-    pub(crate) fn access_mask(&self, mask: i32) -> i32 {
+    pub(crate) fn access_mask(self, mask: i32) -> i32 {
         let may_not_block = bindings::MAY_NOT_BLOCK as i32;
         if self.is_rcu() {
             mask | may_not_block
@@ -91,7 +95,7 @@ impl Walk {
     ///
     /// `ECHILD` in RCU mode.
     #[inline]
-    pub fn referenced<'a, O>(&self, object: &'a Walked<O>) -> Result<&'a O> {
+    pub fn referenced<'a, O>(self, object: &'a Walked<O>) -> Result<&'a O> {
         if self.is_rcu() {
             Err(ECHILD)
         } else {

@@ -6,13 +6,15 @@
 
 use crate::{
     bindings,
-    error::to_size,
+    error::{
+        to_result,
+        to_size, //
+    },
     mount::MountWrite,
     path::Path, //
 };
 use core::marker::PhantomData;
 use kernel::{
-    error::to_result,
     ffi::{
         c_char,
         c_int,

@@ -2,10 +2,7 @@
 
 //! Open regular files: each operation is that of the backing file.
 
-use crate::super_block::{
-    backing_path,
-    PassFs, //
-};
+use crate::super_block::PassFs;
 use backing_file::{
     BackingFile,
     Callbacks,
@@ -72,7 +69,7 @@ impl Operations for PassFile {
         file: &Opening<'_, PassFs>,
     ) -> Result<ARef<BackingFile>> {
         let instance = inode.super_block().data();
-        let path = backing_path(file.dentry())?;
+        let path = instance.path_of(file.dentry())?;
         let backing = BackingFile::open(hooks, file, &path, instance.cred())?;
         backing.verify_open(
             Ctx::<()>::new(hooks, instance.cred()),

@@ -143,7 +143,12 @@ impl Attributes for PassAttributes {
     type Fs = PassFs;
 
     #[inline]
-    fn permission(walk: &Walk, idmap: &Idmap, inode: &Walked<Inode<PassFs>>, mask: i32) -> Result {
+    fn permission(
+        walk: Walk<'_>,
+        idmap: &Idmap,
+        inode: &Walked<Inode<PassFs>>,
+        mask: i32,
+    ) -> Result {
         let backing = inode.data();
         let instance = inode.super_block().data();
         let below = instance.lower().mount();
@@ -170,10 +175,9 @@ impl Attributes for PassAttributes {
         flags: u32,
     ) -> Result {
         let inode = dentry.inode().ok_or(ENOENT)?;
-        with_creds(cred(dentry), || {
-            backing_path(dentry)?.getattr(stat, mask, flags)
-        })?;
-        let instance = inode.super_block().data();
+        let instance = dentry.super_block().data();
+        let path = instance.path_of(dentry)?;
+        with_creds(instance.cred(), || path.getattr(stat, mask, flags))?;
         inode.refresh(inode.data(), instance.lower().mount());
         stat.restack(inode, idmap);
         Ok(())
@@ -196,7 +200,7 @@ impl Attributes for PassAttributes {
     }
 
     fn get_inode_acl<'a>(
-        walk: &Walk,
+        walk: Walk<'_>,
         inode: &'a Walked<Inode<PassFs>>,
         kind: AclType,
     ) -> FoundAcl<'a> {
@@ -287,7 +291,7 @@ impl Operations for PassDirInode {
     ) -> Result<(ARef<Dentry>, Option<ARef<Inode<PassFs>>>)> {
         let parent = backing_path(dentry.parent())?;
         let backing = with_creds(dir.super_block().data().cred(), || {
-            dirop::lookup(&parent, &dentry.name())
+            dirop::lookup(&parent, dentry.name())
         })?;
         let inode = match backing.inode() {
             Some(inode) => Some(inode_for(dir.super_block(), inode)?),

@@ -97,12 +97,18 @@ impl Instance {
     pub(crate) fn lower(&self) -> &Path {
         &self.lower
     }
+
+    /// Where `dentry` is on the filesystem below.
+    #[inline]
+    pub(crate) fn path_of<'a>(&'a self, dentry: &'a Dentry<PassFs>) -> Result<PathRef<'a>> {
+        PathRef::new(self.lower.mount(), dentry.data()?)
+    }
 }
 
 /// Where `dentry` is on the filesystem below.
 #[inline]
 pub(crate) fn backing_path(dentry: &Dentry<PassFs>) -> Result<PathRef<'_>> {
-    PathRef::new(dentry.super_block().data().lower.mount(), dentry.data()?)
+    dentry.super_block().data().path_of(dentry)
 }
 
 /// The inode of `sb` that stands for the inode `backing` of the filesystem below.
@@ -335,28 +341,42 @@ impl FileSystem for PassFs {
 
     #[inline]
     fn revalidate(
-        walk: &Walk,
+        walk: Walk<'_>,
         dir: &Walked<Inode<Self>>,
-        name: &Name<'_>,
+        name: Name<'_>,
         dentry: &Walked<Dentry<Self>>,
     ) -> Result<bool> {
-        if !dentry.is_checked(dentry.data()?) && !check(walk, dir, name, dentry)? {
-            return Ok(false);
+        let unchanged = |inode: &Walked<Inode<Self>>| inode.is_as_accessible(inode.data());
+        if dentry.is_checked(dentry.data()?) && dentry.inode().is_none_or(unchanged) {
+            return Ok(true);
         }
-        if let Some(inode) = dentry.inode() {
-            let below = inode.super_block().data().lower.mount();
-            inode.refresh(walk, inode.data(), below)?;
-        }
-        Ok(true)
+        check(walk, dir, name, dentry)
     }
 }
 
-/// Whether `dentry` is still what `name` in `dir` is below.
+/// Whether `dentry` is still what `name` in `dir` is below; if so, with the attributes of that.
 #[cold]
 fn check(
-    walk: &Walk,
+    walk: Walk<'_>,
     dir: &Walked<Inode<PassFs>>,
-    name: &Name<'_>,
+    name: Name<'_>,
+    dentry: &Walked<Dentry<PassFs>>,
+) -> Result<bool> {
+    if !dentry.is_checked(dentry.data()?) && !is_still(walk, dir, name, dentry)? {
+        return Ok(false);
+    }
+    if let Some(inode) = dentry.inode() {
+        let below = inode.super_block().data().lower.mount();
+        inode.refresh(walk, inode.data(), below)?;
+    }
+    Ok(true)
+}
+
+/// Whether `dentry` is still what `name` in `dir` is below.
+fn is_still(
+    walk: Walk<'_>,
+    dir: &Walked<Inode<PassFs>>,
+    name: Name<'_>,
     dentry: &Walked<Dentry<PassFs>>,
 ) -> Result<bool> {
     let backing = dentry.data()?;

@@ -54,6 +54,7 @@ use kernel::{
 };
 use vfs::{
     bindings,
+    current,
     task_work,
     HookContext,
     Mount, //
@@ -319,7 +320,7 @@ impl Inner {
         let (flags, own) = unsafe {
             let vma = (*vmf).__bindgen_anon_1.vma;
             let mm = (*vma).vm_mm;
-            ((*vmf).flags, mm == (*bindings::get_current()).mm)
+            ((*vmf).flags, mm == (*current()).mm)
         };
         let from_user = flags & bindings::fault_flag_FAULT_FLAG_USER != 0;
         if this.is_refused() {

@@ -59,7 +59,7 @@ pub trait Attributes: Sized {
     ///
     /// Returns `ECHILD` if it would have to sleep and `walk` [may not](Walk::is_rcu).
     fn permission(
-        _walk: &Walk,
+        _walk: Walk<'_>,
         _idmap: &Idmap,
         _inode: &Walked<Inode<Self::Fs>>,
         _mask: i32,
@@ -90,7 +90,7 @@ pub trait Attributes: Sized {
 
     /// The access control list of the inode. It sleeps only if `walk` may.
     fn get_inode_acl<'a>(
-        _walk: &Walk,
+        _walk: Walk<'_>,
         _inode: &'a Walked<Inode<Self::Fs>>,
         _kind: AclType,
     ) -> FoundAcl<'a> {
@@ -211,7 +211,7 @@ impl<A: Attributes> Table<A> {
         // SAFETY: The VFS' arguments (see above), referenced if not in RCU mode.
         let allowed = unsafe {
             A::permission(
-                &Walk::in_mode(mask & bindings::MAY_NOT_BLOCK as c_int != 0),
+                Walk::in_mode(mask & bindings::MAY_NOT_BLOCK as c_int != 0),
                 Idmap::from_raw(idmap),
                 Walked::<Inode<A::Fs>>::from_raw(inode),
                 mask,
@@ -272,7 +272,7 @@ impl<A: Attributes> Table<A> {
         // SAFETY: The VFS' arguments (see above), referenced if not in RCU mode.
         unsafe {
             A::get_inode_acl(
-                &Walk::in_mode(rcu),
+                Walk::in_mode(rcu),
                 Walked::<Inode<A::Fs>>::from_raw(inode),
                 AclType::from_raw(kind),
             )

@@ -14,7 +14,7 @@ use vfs::{
 };
 
 /// Keeps it for later.
-pub fn wrong(walk: &Walk, inode: &Walked<Inode>) {
+pub fn wrong(walk: Walk<'_>, inode: &Walked<Inode>) {
     keep(inode.find_acl(walk, AclType::Access));
 }
 

@@ -72,7 +72,10 @@ pub fn callback(user: &UserFile) -> i64 {
 }
 
 /// A reference, in a walk that allows it.
-pub fn reference<T: FileSystem>(walk: &Walk, inode: &Walked<Inode<T>>) -> Result<ARef<Inode<T>>> {
+pub fn reference<T: FileSystem>(
+    walk: Walk<'_>,
+    inode: &Walked<Inode<T>>,
+) -> Result<ARef<Inode<T>>> {
     Ok(walk.referenced(inode)?.into())
 }
 
@@ -82,6 +85,6 @@ pub fn name<T: FileSystem>(dentry: &StableDentry<T>) -> usize {
 }
 
 /// An access control list, for the walk that asks.
-pub fn acl<'a>(walk: &Walk, inode: &'a Walked<Inode>) -> FoundAcl<'a> {
+pub fn acl<'a>(walk: Walk<'_>, inode: &'a Walked<Inode>) -> FoundAcl<'a> {
     inode.find_acl(walk, AclType::Access)
 }

@@ -150,7 +150,7 @@ impl inode::Attributes for TallyAttributes {
     type Fs = TallyFs;
 
     fn get_inode_acl<'a>(
-        walk: &Walk,
+        walk: Walk<'_>,
         inode: &'a Walked<Inode<TallyFs>>,
         kind: AclType,
     ) -> FoundAcl<'a> {
@@ -184,7 +184,7 @@ impl inode::Operations for TallyDir {
     ) -> Result<(ARef<Dentry>, Option<ARef<Inode<TallyFs>>>)> {
         let sb = dir.super_block();
         let parent = backing_path(dentry.parent())?;
-        let backing = with_creds(&sb.data().cred, || dirop::lookup(&parent, &dentry.name()))?;
+        let backing = with_creds(&sb.data().cred, || dirop::lookup(&parent, dentry.name()))?;
         let inode = backing
             .inode()
             .map(|inode| inode_for(sb, inode))
