@@ -122,17 +122,27 @@ guest_run() {
 		rc=0
 		guest_boot "$@" || rc=$?
 		# QEMU's emulation of code that the kernel patches while it boots is not quite right, and its timers are late on
-		# a busy host: once in a while the kernel dies of that. Before our init ran, and so before any code of ours,
-		# that says nothing: once more.
+		# a busy host: once in a while the kernel dies or hangs of that. Before guest/main ran, and so before any of our
+		# modules, that says nothing: once more.
 		((rc == 125 && try < 3)) && [[ -s $BF_BUILD/logs/$1.kernel.log ]] || break
-		! grep -q 'init: started' "$BF_BUILD/logs/$1.kernel.log" || break
-		note "the emulated kernel died before init ran; booting again"
+		! started "$BF_BUILD/logs/$1.kernel.log" || break
+		note "the emulated kernel did not come as far as guest/main; booting again"
 	done
 	return "$rc"
 }
 
+started() { grep -q 'main: started' "$1"; }
+
+# Ends a boot that does not come as far as guest/main in BF_BOOT_LIMIT seconds.
+boot_watch() {
+	local i
+	exec >/dev/null 2>&1 </dev/null
+	for ((i = 0; i < ${BF_BOOT_LIMIT:-300}; i++)); do sleep 1; done
+	started "$BF_RUN/console" || kill "$(<"$BF_RUN/pid")"
+}
+
 guest_boot() {
-	local name=$1 cmd=$2 rc=0 qrc=0 start=$SECONDS p
+	local name=$1 cmd=$2 rc=0 qrc=0 start=$SECONDS p watch
 	local -a readers=()
 	shift 2
 	run_dir
@@ -146,9 +156,12 @@ guest_boot() {
 	cat "$BF_RUN/out" & readers+=($!)
 	cat "$BF_RUN/err" >&2 & readers+=($!)
 	cat "$BF_RUN/ctl" >"$BF_RUN/status" & readers+=($!)
-	BF_CLEAN_PIDS+=("${readers[@]}")
-	BF_BIND=${SHARE-}${BF_TESTS:+:$BF_TESTS} timeout --foreground -k 5 "${TIMEOUT:-600}" \
-		"$BF_VM/enter" "${QEMU[@]}" </dev/null >"$BF_RUN/qemu" 2>&1 || qrc=$?
+	boot_watch & watch=$!
+	BF_CLEAN_PIDS+=("${readers[@]}" "$watch")
+	# shellcheck disable=SC2016 # for the inner shell
+	BF_BIND=${SHARE-}${BF_TESTS:+:$BF_TESTS} bash -c 'echo $$ >"$0" && exec "$@"' "$BF_RUN/pid" \
+		timeout --foreground -k 5 "${TIMEOUT:-600}" "$BF_VM/enter" "${QEMU[@]}" </dev/null >"$BF_RUN/qemu" 2>&1 || qrc=$?
+	kill "$watch" 2>/dev/null || true
 	# A QEMU that did not start never opened the pipes, and their readers would wait for ever.
 	[[ -s $BF_RUN/console ]] || kill "${readers[@]}" 2>/dev/null || true
 	for p in "${readers[@]}"; do wait "$p" 2>/dev/null || true; done
