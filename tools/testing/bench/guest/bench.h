@@ -30,7 +30,7 @@ struct op {
 	void (*after)(void);
 	/* Once, after all runs. */
 	void (*finish)(void);
-	/* Runs that are counted, if there are to be fewer than usual. */
+	/* Runs that are counted, if there are to be fewer than usual, or more because they vary. */
 	int samples;
 	/* For prepare: bytes, open flags, how much there is of what grows. */
 	size_t len;

@@ -9,6 +9,8 @@
 #include <fnmatch.h>
 #include <sched.h>
 #include <sys/mman.h>
+#include <sys/param.h>
+#include <sys/personality.h>
 #include "bench.h"
 
 #define WARM_UP 20
@@ -71,7 +73,7 @@ static void measure(const struct op *op, const char *label)
 {
 	/* What does many requests at once needs fewer runs. */
 	int samples = op->samples ?: op->requests > 1 ? SAMPLES / 4 : SAMPLES;
-	int warm_up = op->samples ?: WARM_UP, profiled = op->samples ?: PROFILED;
+	int warm_up = MIN(samples, WARM_UP), profiled = MIN(samples, PROFILED);
 	char full[256];
 	int i;
 
@@ -132,10 +134,13 @@ static void run_all(const struct op *op, const char *label, char **patterns)
 	}
 }
 
-static void pin(void)
+/* On one CPU, and programs that are executed have their pages at the same places every time. */
+static void hold_still(void)
 {
 	cpu_set_t set;
 
+	if (personality(ADDR_NO_RANDOMIZE) < 0)
+		err(1, "personality");
 	CPU_ZERO(&set);
 	CPU_SET(CPU, &set);
 	if (sched_setaffinity(0, sizeof(set), &set))
@@ -152,7 +157,7 @@ int main(int argc, char **argv)
 		errx(1, "usage: ops [-s] LABEL FOLDER [OPERATION...]");
 	if (chdir(argv[2]))
 		err(1, "%s", argv[2]);
-	pin();
+	hold_still();
 	buffer = mmap(NULL, FILE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 	if (buffer == MAP_FAILED)
 		err(1, "mmap");

@@ -60,6 +60,6 @@ const struct op map_ops[] = {
 	  .flags = O_RDWR },
 	{ "mmap + touch", .prepare = prepare_file, .run = run_mmap_touch, .finish = close_file, .len = 65536,
 	  .flags = O_RDWR },
-	{ "exec", .prepare = prepare_exec, .run = run_exec },
+	{ "exec", .prepare = prepare_exec, .run = run_exec, .samples = 1000 },
 	{}
 };
