@@ -50,7 +50,6 @@ static RELEASE: unsafe extern "C" fn(*mut bindings::inode, *mut bindings::file) 
     OwnOperations::release;
 
 /// Runs `map`, which sets up `vma` with a method of its file, marked as a mapping made from here.
-///
 pub(super) fn marked(vma: &VmaNew, map: impl FnOnce() -> Result) -> Result {
     let vma = vma.as_ptr();
     // SAFETY: The mapping is being set up by the current task.

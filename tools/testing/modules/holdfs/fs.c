@@ -11,6 +11,7 @@
  *   before, within, during, interrupt, after	how many were
  *   held		how many are in flight
  *   submit		see submit.c
+ *   elsewhere		see map.c
  * Only for tests.
  */
 #include <linux/completion.h>
@@ -29,7 +30,6 @@
 #include "holdfs.h"
 
 #define HOLDFS_MAGIC	0x484f4c44
-#define HOLDFS_SIZE	(64 * 1024)
 
 enum when {
 	SYNC,		/* no asynchronous requests: the result is returned */
@@ -45,7 +45,7 @@ static u32 how;
 static u32 result;
 static atomic_t counts[WHENS];
 static atomic_t held;
-static char *content;
+char *holdfs_content;
 
 struct request {
 	struct kiocb *iocb;
@@ -175,7 +175,7 @@ static ssize_t transfer(struct kiocb *iocb, struct iov_iter *iter, bool write)
 	if (iocb->ki_pos >= end)
 		return write ? -EFBIG : 0;
 	n = min_t(size_t, iov_iter_count(iter), end - iocb->ki_pos);
-	n = write ? copy_from_iter(content + iocb->ki_pos, n, iter) : copy_to_iter(content + iocb->ki_pos, n, iter);
+	n = write ? copy_from_iter(holdfs_content + iocb->ki_pos, n, iter) : copy_to_iter(holdfs_content + iocb->ki_pos, n, iter);
 	if (!n)
 		return -EFAULT;
 	iocb->ki_pos += n;
@@ -231,6 +231,7 @@ static const struct file_operations holdfs_file_ops = {
 	.open = holdfs_open,
 	.read_iter = holdfs_read_iter,
 	.write_iter = holdfs_write_iter,
+	.mmap = holdfs_mmap,
 	.llseek = generic_file_llseek,
 	.fsync = noop_fsync,
 };
@@ -255,6 +256,7 @@ static int holdfs_fill_super(struct super_block *sb, struct fs_context *fc)
 	int ret = simple_fill_super(sb, HOLDFS_MAGIC, files);
 
 	sb->s_op = &holdfs_super_ops;
+	sb->s_iflags |= SB_I_ALLOW_HSM;
 	return ret;
 }
 
@@ -282,7 +284,7 @@ static struct file_system_type holdfs_type = {
 
 static struct dentry *debug_dir;
 
-static void make_knobs(void)
+static int make_knobs(void)
 {
 	static const char *const names[WHENS] = { "sync", "before", "within", "during", "interrupt", "after" };
 	int i;
@@ -295,21 +297,29 @@ static void make_knobs(void)
 	for (i = BEFORE; i < WHENS; i++)
 		debugfs_create_atomic_t(names[i], 0400, debug_dir, &counts[i]);
 	holdfs_submit_init(debug_dir);
+	return holdfs_map_init(debug_dir);
 }
 
 static int __init holdfs_init(void)
 {
 	int ret;
 
-	content = vzalloc(HOLDFS_SIZE);
-	if (!content)
+	holdfs_content = vzalloc(HOLDFS_SIZE);
+	if (!holdfs_content)
 		return -ENOMEM;
-	make_knobs();
+	ret = make_knobs();
+	if (ret)
+		goto no_knobs;
 	ret = register_filesystem(&holdfs_type);
-	if (ret) {
-		debugfs_remove(debug_dir);
-		vfree(content);
-	}
+	if (ret)
+		goto no_type;
+	return 0;
+
+no_type:
+	holdfs_map_exit();
+no_knobs:
+	debugfs_remove(debug_dir);
+	vfree(holdfs_content);
 	return ret;
 }
 
@@ -317,7 +327,8 @@ static void __exit holdfs_exit(void)
 {
 	unregister_filesystem(&holdfs_type);
 	debugfs_remove(debug_dir);
-	vfree(content);
+	holdfs_map_exit();
+	vfree(holdfs_content);
 }
 
 module_init(holdfs_init);
