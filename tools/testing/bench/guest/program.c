@@ -3,8 +3,6 @@
  * The small program that is executed: it ends at once. Without the C library, whose beginnings would be most of what is
  * counted.
  */
-void _start(void);
-
 void _start(void)
 {
 	/* exit_group(0) */

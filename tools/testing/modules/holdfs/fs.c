@@ -171,11 +171,13 @@ static ssize_t transfer(struct kiocb *iocb, struct iov_iter *iter, bool write)
 	struct inode *inode = file_inode(iocb->ki_filp);
 	loff_t end = write ? HOLDFS_SIZE : i_size_read(inode);
 	size_t n;
+	char *at;
 
 	if (iocb->ki_pos >= end)
 		return write ? -EFBIG : 0;
 	n = min_t(size_t, iov_iter_count(iter), end - iocb->ki_pos);
-	n = write ? copy_from_iter(holdfs_content + iocb->ki_pos, n, iter) : copy_to_iter(holdfs_content + iocb->ki_pos, n, iter);
+	at = holdfs_content + iocb->ki_pos;
+	n = write ? copy_from_iter(at, n, iter) : copy_to_iter(at, n, iter);
 	if (!n)
 		return -EFAULT;
 	iocb->ki_pos += n;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Promise: mappings of a watched file wait for the hook whichever method the filesystem below maps with; and where it maps
- * another file instead, of which no hook could be told, there is no mapping, and nothing is kept.
+ * Promise: mappings of a watched file wait for the hook whichever method the filesystem below maps with; and where it
+ * maps another file instead, of which no hook could be told, there is no mapping, and nothing is kept.
  *
  * The filesystem below is holdfs (../../modules/holdfs), which maps as it is told to.
  */
@@ -78,8 +78,8 @@ FIXTURE_SETUP(world)
 		return;
 	self->fan = fanotify_init(FAN_CLASS_PRE_CONTENT | FAN_NONBLOCK, O_RDONLY);
 	ASSERT_LE(0, self->fan);
-	ASSERT_EQ(0, fanotify_mark(self->fan, FAN_MARK_ADD | FAN_MARK_FILESYSTEM, FAN_PRE_ACCESS, AT_FDCWD, self->below))
-		TH_LOG("%m");
+	ASSERT_EQ(0, fanotify_mark(self->fan, FAN_MARK_ADD | FAN_MARK_FILESYSTEM, FAN_PRE_ACCESS, AT_FDCWD,
+				   self->below)) TH_LOG("%m");
 }
 
 FIXTURE_TEARDOWN(world)
@@ -94,10 +94,8 @@ FIXTURE_TEARDOWN(world)
 	rmdir(self->below);
 }
 
-static bool asks(const FIXTURE_VARIANT(world) *variant)
-{
-	return variant->watched && !strcmp(variant->policy, "mmap=lazy");
-}
+/* Whether a mapping asks the listener. */
+#define asks(variant) ((variant)->watched && !strcmp((variant)->policy, "mmap=lazy"))
 
 /* Runs TRY in a child and allows what is asked for; returns the child's status, and how often it was asked. */
 static int attend(int fan, int (*try)(int fd), const char *file, int *asked)

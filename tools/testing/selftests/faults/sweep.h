@@ -79,6 +79,10 @@ struct operation {
 	 */
 	const char *makes, *removes;
 	bool in_two_steps;
+	/* It ends something, and nobody hears whether that went well. */
+	bool cannot_tell;
+	/* What makes the filesystem below do the same, with nothing of ours involved, if that is not @run. */
+	long (*alone)(struct attempt *a);
 	/*
 	 * prepare() leaves nothing to chance: if without the stack there is a place that makes the filesystem below
 	 * give up, there is one with it.

@@ -46,7 +46,16 @@ static const char *unmounted_or_not(struct attempt *a, long ret)
 	return mounted == !!ret ? NULL : "umount() did not do what it said";
 }
 
-DEFINE_OPERATION(unmount, .prepare = is_there, .check = unmounted_or_not);
+/* Unmounting syncs the filesystem below. */
+static long sync_alone(struct attempt *a)
+{
+	long ret = errno_of(syncfs(a->under));
+
+	umount2(a->mnt, 0);
+	return ret;
+}
+
+DEFINE_OPERATION(unmount, .prepare = is_there, .check = unmounted_or_not, .cannot_tell = true, .alone = sync_alone);
 
 static long remount(struct attempt *a)
 {
@@ -85,4 +94,4 @@ static long mount_steps(struct attempt *a)
 	return ret;
 }
 
-DEFINE_OPERATION(mount_steps);
+DEFINE_OPERATION(mount_steps, .cannot_tell = true, .alone = sync_alone);

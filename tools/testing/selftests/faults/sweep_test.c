@@ -8,7 +8,8 @@
  * no place left. What leaked is found by kmemleak when all is over, by whoever runs this. BF_SITES=ours: only places
  * that code of passfs and backing_file leads to; BF_LAYERS=2: passfs on passfs.
  *
- * What fails has made and removed no name; "half done" counts the exceptions.
+ * What fails has made and removed no name; "half done" counts the exceptions. Where the filesystem below has an errno
+ * of its own for want of memory, it must return that without the stack too.
  *
  * A filesystem may give up for want of memory: xfs shuts itself down if it gets none in the middle of a transaction.
  * That is no fault of the stack, but the stack must say so, come apart and show what is there when the filesystem below
@@ -16,6 +17,7 @@
  */
 #include <sys/mman.h>
 #include <sys/sysmacros.h>
+#include <sys/wait.h>
 #include "kselftest_harness.h"
 #include "place.h"
 #undef fill
@@ -84,6 +86,8 @@ static void expect_giving_up(bool may)
 {
 	static const struct { const char *fs, *text; } says[] = {
 		{ "xfs", "Shutting down filesystem" }, { "ext4", "EXT4-fs" }, { "ext4", "JBD2" }, { "btrfs", "BTRFS" },
+		/* Said whenever there is no memory for the stack of a task, such as a worker of io_uring's */
+		{ NULL, "vmalloc error" },
 	};
 	char line[64];
 	int i;
@@ -92,7 +96,7 @@ static void expect_giving_up(bool may)
 	if (fs_is("xfs"))
 		write_to("/proc/sys/fs/xfs/error_level", may ? "0" : "3");
 	for (i = 0; may && i < ARRAY_SIZE(says); i++) {
-		if (!fs_is(says[i].fs))
+		if (says[i].fs && !fs_is(says[i].fs))
 			continue;
 		snprintf(line, sizeof(line), "bf-test: expect %s\n", says[i].text);
 		write_to("/dev/kmsg", line);
@@ -137,6 +141,15 @@ static bool is_alive(struct place *p)
 	__tries > 0; \
 })
 
+/* ext4 speaks of an error, and may stop because of it, until it was checked. */
+static bool checked(struct mounts *m)
+{
+	char command[300];
+
+	snprintf(command, sizeof(command), "e2fsck -fy %s >/dev/null 2>&1", m->device);
+	return !fs_is("ext4") || WEXITSTATUS(system(command)) <= 1;
+}
+
 /*
  * The stack and the filesystem below are unmounted, and mounted again. All of the test's own is closed. Says what is
  * wrong, or NULL.
@@ -161,6 +174,8 @@ static const char *mount_again(struct __test_metadata *const _metadata, struct p
 		return "something keeps passfs when the filesystem below has given up";
 	if (!soon(umount2(m->top, 0)))
 		return "something keeps the filesystem below, which has given up";
+	if (!checked(m))
+		return "e2fsck cannot make good what the filesystem below did when it gave up";
 	must(mount(m->device, m->top, m->type, 0, NULL));
 	must(mount(m->lower, m->stack, "passfs", 0, NULL));
 	if (layers == NESTED)
@@ -381,9 +396,9 @@ static bool errno_is_right(const struct operation *op, long ret)
 
 static const char *result_is_right(const struct operation *op, long ret, bool injected)
 {
-	if (injected)
-		return ret >= 0 || ret == op->ret || errno_is_right(op, ret) ? NULL : "not an errno it may return";
-	return ret == op->ret || (op->ret >= 0 && ret > op->ret) ? NULL : "it failed without a fault";
+	if (injected || ret == op->ret || (op->ret >= 0 && ret > op->ret))
+		return NULL;
+	return "it failed without a fault";
 }
 
 static const char *names_are_right(struct attempt *a, const struct operation *op, long ret, unsigned int *half_done)
@@ -444,10 +459,8 @@ static const char *says_so(struct attempt *a, const struct operation *op, long r
 
 	if (!injected)
 		return "the filesystem below gave up without a fault";
-	if (ret >= 0)
+	if (ret >= 0 && !op->cannot_tell)
 		return "it worked, but the filesystem below gave up";
-	if (ret != -EIO && ret != -EROFS && !errno_is_right(op, ret))
-		return "not an errno it may return when the filesystem below gives up";
 	here = errno_of(mkdirat(a->dir, "probe", 0755));
 	below = errno_of(mkdirat(a->under, "probe", 0755));
 	return here < 0 && here == below ? NULL : "the mount does not say what the filesystem below says";
@@ -476,46 +489,89 @@ static const char *shows_what_is_left(struct place *p, struct attempt *a, const 
 	return wrong ?: works_on(&probe);
 }
 
-/* Whether the operation makes the filesystem below give up on its own, with nothing of ours involved. */
+/* What one operation has come to. */
+struct tally {
+	unsigned int injected, failed, half_done, gave_up;
+	char errnos[64];
+	/* Results that no operation has to return, until the filesystem below is seen to return them alone */
+	long strange[MAX_ERRNOS];
+};
+
+static void note_strange(struct tally *t, long ret)
+{
+	int i;
+
+	for (i = 0; i < MAX_ERRNOS - 1 && t->strange[i] && t->strange[i] != ret; i++)
+		;
+	t->strange[i] = ret;
+}
+
+/* The first that is left, or 0 */
+static long strange_left(const struct tally *t)
+{
+	int i;
+
+	for (i = 0; i < MAX_ERRNOS; i++)
+		if (t->strange[i])
+			return t->strange[i];
+	return 0;
+}
+
+static void explain(struct tally *t, long ret)
+{
+	int i;
+
+	for (i = 0; i < MAX_ERRNOS; i++)
+		if (t->strange[i] == ret)
+			t->strange[i] = 0;
+}
+
+/*
+ * Does the operation to the filesystem below, with nothing of ours involved, until that has given up, if it did under
+ * the stack, and returned all that was strange. Returns whether it gave up.
+ */
 static bool gives_up_alone(struct __test_metadata *const _metadata, struct place *p, struct attempt *a,
-			   struct mounts *mounts, int layers, const struct operation *op)
+			   struct mounts *mounts, int layers, const struct operation *op, struct tally *t)
 {
 	unsigned int sweep, n, missing;
-	bool injected;
+	bool injected, gave_up = false, may_give_up = t->gave_up || op->as_alone;
+	const char *wrong;
+	long ret;
 
 	faults_select(OTHER_SITES);
 	for (sweep = 0; sweep < MAX_SWEEPS; sweep++) {
 		for (n = 1, injected = true; injected && n < MAX_SITES; n++) {
 			struct place alone = *p;
 
+			if ((gave_up || !may_give_up) && !strange_left(t))
+				return gave_up;
 			alone.dir = alone.under;
 			strcpy(alone.path, alone.under_path);
 			begin(&alone, a, op, n);
 			if (op->prepare)
 				op->prepare(a);
 			faults_arm(n);
-			op->run(a);
+			ret = (op->alone ?: op->run)(a);
 			injected = faults_disarm(&missing);
 			if (op->settle)
 				op->settle(a);
+			explain(t, ret);
 			if (is_alive(p)) {
 				end(&alone, a, n);
 				continue;
 			}
+			gave_up = true;
 			close_all(a);
-			ASSERT_EQ(NULL, mount_again(_metadata, p, mounts, layers));
-			return true;
+			wrong = mount_again(_metadata, p, mounts, layers);
+			ASSERT_EQ(NULL, wrong) {
+				TH_LOG("without the stack, fault at place %u, returned %ld: %s", n, ret, wrong);
+			}
 		}
 	}
-	return false;
+	return gave_up;
 }
 
-struct tally {
-	unsigned int injected, failed, half_done, gave_up;
-	char errnos[64];
-};
-
-static void note(struct tally *t, long ret)
+static void note(struct tally *t, const struct operation *op, long ret, bool gave_up)
 {
 	const char *name;
 
@@ -523,6 +579,8 @@ static void note(struct tally *t, long ret)
 	if (ret >= 0)
 		return;
 	t->failed++;
+	if (ret != op->ret && !errno_is_right(op, ret) && !(gave_up && (ret == -EIO || ret == -EROFS)))
+		note_strange(t, ret);
 	name = strerrorname_np(-ret) ?: "?";
 	if (!strstr(t->errnos, name) && strlen(t->errnos) + strlen(name) + 2 < sizeof(t->errnos)) {
 		strcat(t->errnos, t->errnos[0] ? " " : "");
@@ -548,6 +606,7 @@ TEST_F(sweep, every_site)
 	for (sweep = 0; !sweep || (op->as_alone && !tally.gave_up && sweep < MAX_SWEEPS); sweep++) {
 		for (n = 1, injected = true; injected && n < MAX_SITES; n++) {
 			const char *wrong, *again;
+			bool alive;
 			long ret;
 
 			begin(&self->place, a, op, n);
@@ -558,9 +617,10 @@ TEST_F(sweep, every_site)
 			injected = faults_disarm(&missing);
 			if (op->settle)
 				op->settle(a);
+			alive = is_alive(&self->place);
 			if (injected)
-				note(&tally, ret);
-			if (is_alive(&self->place)) {
+				note(&tally, op, ret, !alive);
+			if (alive) {
 				wrong = all_is_right(a, op, ret, injected, &tally.half_done);
 				end(&self->place, a, n);
 			} else {
@@ -579,11 +639,14 @@ TEST_F(sweep, every_site)
 		}
 	}
 	EXPECT_FALSE(injected);
-	if (tally.gave_up || op->as_alone) {
-		alone = gives_up_alone(_metadata, &self->place, a, &self->mounts, self->layers, op);
-		EXPECT_EQ(alone, tally.gave_up > 0) {
+	if (tally.gave_up || op->as_alone || strange_left(&tally)) {
+		alone = gives_up_alone(_metadata, &self->place, a, &self->mounts, self->layers, op, &tally);
+		EXPECT_TRUE(alone == (tally.gave_up > 0) || (!tally.gave_up && !op->as_alone)) {
 			TH_LOG("%s: the filesystem below gives up only %s the stack", variant->name,
 			       alone ? "without" : "under");
+		}
+		EXPECT_EQ(0, strange_left(&tally)) {
+			TH_LOG("%s: not an errno it may return, and the filesystem below does not", variant->name);
 		}
 	}
 	faults_select(ALL_SITES);
