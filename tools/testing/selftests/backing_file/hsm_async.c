@@ -11,11 +11,6 @@
 #include <unistd.h>
 #include "hsm_async.h"
 
-static long err(long ret)
-{
-	return ret < 0 ? -errno : ret;
-}
-
 long aio(int fd, int opcode, void *buf, size_t len, size_t pos)
 {
 	struct iocb iocb = {
@@ -90,6 +85,18 @@ long uring(const struct io_uring_sqe *sqe)
 		__atomic_store_n(ring.cq_head, *ring.cq_head + 1, __ATOMIC_RELEASE);
 	}
 	return ret;
+}
+
+long uring_rw(int fd, int opcode, void *buf, size_t len, size_t pos, int flags)
+{
+	return uring(&(struct io_uring_sqe){
+		.opcode = opcode,
+		.fd = fd,
+		.addr = (uintptr_t)buf,
+		.len = len,
+		.off = pos,
+		.flags = flags,
+	});
 }
 
 long uring_register(void *buf, size_t len)
