@@ -18,6 +18,12 @@ static const char *const injectors[] = {
 /* The code of backing_file.ko and passfs.ko: one range, there are no other modules between them in our guests. */
 static unsigned long text_start, text_end;
 
+/*
+ * The function that makes a worker of io_uring. If there is no memory for its stack the kernel says so with a
+ * backtrace, and a backtrace in the log is a failed test. Nothing of a filesystem is involved.
+ */
+static unsigned long worker_start, worker_end;
+
 static void set(const char *where, const char *what, const char *name, const char *value)
 {
 	char path[512];
@@ -42,8 +48,15 @@ __attribute__((constructor)) static void find_text(void)
 	text_end = 0;
 	while (f && fgets(line, sizeof(line), f)) {
 		unsigned long at;
-		char type;
+		char type, name[128];
 
+		/* The kernel's own come first, in order. */
+		if (sscanf(line, "%lx %c %127s", &at, &type, name) == 3) {
+			if (!strcmp(name, "create_io_worker"))
+				worker_start = at;
+			else if (worker_start && !worker_end && at > worker_start)
+				worker_end = at - 1;
+		}
 		if (!strstr(line, "[passfs]") && !strstr(line, "[backing_file]"))
 			continue;
 		if (sscanf(line, "%lx %c", &at, &type) != 2 || (type | 0x20) != 't')
@@ -98,8 +111,8 @@ void faults_init(void)
 	set(DEBUGFS, "fail_page_alloc", "ignore-gfp-wait", "N");
 	set(DEBUGFS, "fail_page_alloc", "ignore-gfp-highmem", "N");
 	set(DEBUGFS, "fail_page_alloc", "min-order", "0");
-	if (text_start > text_end) {
-		fprintf(stderr, "/proc/kallsyms has no function of passfs and backing_file\n");
+	if (text_start > text_end || !worker_end) {
+		fprintf(stderr, "/proc/kallsyms has no function of passfs and backing_file, or not create_io_worker\n");
 		exit(1);
 	}
 	fail_nth = open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC);
@@ -128,7 +141,7 @@ void faults_select(enum sites which)
 
 	for (i = 0; injectors[i]; i++) {
 		set_range(injectors[i], "require", ours ? text_start : 0, ours ? text_end : -1ul);
-		set_range(injectors[i], "reject", others ? text_start : 0, others ? text_end : 0);
+		set_range(injectors[i], "reject", others ? text_start : worker_start, others ? text_end : worker_end);
 	}
 }
 

@@ -71,15 +71,15 @@ struct operation {
 	off_t size;
 	/* run() returns how many of the bytes are NEW. */
 	bool counts;
-	/* prepare() needs the file g. */
-	bool needs_g;
+	/* prepare() needs the file g, or a storage manager. */
+	bool needs_g, watched;
 	/*
 	 * The name that comes into being, and the one that goes: if it fails, neither has happened, unless
 	 * @in_two_steps.
 	 */
 	const char *makes, *removes;
 	bool in_two_steps;
-	/* It ends something, and nobody hears whether that went well. */
+	/* It ends something, such as a file without a name, and nobody hears whether that went well. */
 	bool cannot_tell;
 	/* What makes the filesystem below do the same, with nothing of ours involved, if that is not @run. */
 	long (*alone)(struct attempt *a);

@@ -481,7 +481,7 @@ static void unwatched(struct attempt *a)
 }
 
 static long watched_read(struct attempt *a) { return errno_of(pread(a->fd, a->buf, LEN, AT)); }
-DEFINE_OPERATION(watched_read, .prepare = watched, .settle = unwatched,
+DEFINE_OPERATION(watched_read, .watched = true, .prepare = watched, .settle = unwatched,
 		 .check = got_old, .ret = LEN, .errnos = { EPERM });
 
 static void watched_writes(struct attempt *a)
@@ -491,8 +491,8 @@ static void watched_writes(struct attempt *a)
 }
 
 static long watched_write(struct attempt *a) { return write_new(a); }
-DEFINE_OPERATION(watched_write, .prepare = watched_writes, .settle = unwatched, .pos = AT, .len = LEN, .counts = true,
-		 .ret = LEN, .errnos = { EPERM });
+DEFINE_OPERATION(watched_write, .watched = true, .prepare = watched_writes, .settle = unwatched, .pos = AT, .len = LEN,
+		 .counts = true, .ret = LEN, .errnos = { EPERM });
 
 static void watched_splices(struct attempt *a)
 {
@@ -502,9 +502,8 @@ static void watched_splices(struct attempt *a)
 }
 
 static long watched_splice(struct attempt *a) { return splice_from_pipe(a); }
-DEFINE_OPERATION(watched_splice, .prepare = watched_splices, .settle = unwatched, .pos = AT, .len = LEN,
-		 .counts = true,
-		 .ret = LEN, .errnos = { EPERM });
+DEFINE_OPERATION(watched_splice, .watched = true, .prepare = watched_splices, .settle = unwatched, .pos = AT,
+		 .len = LEN, .counts = true, .ret = LEN, .errnos = { EPERM });
 
 /* Maps, which closes the mapping, and has it opened by the work on the way back and by faults. */
 static long watched_mmap(struct attempt *a)
@@ -517,11 +516,11 @@ static long watched_mmap(struct attempt *a)
 	return errno_of(madvise(a->map, LEN, MADV_POPULATE_READ));
 }
 
-DEFINE_OPERATION(watched_mmap, .prepare = watched, .settle = unwatched, .errnos = { EPERM });
+DEFINE_OPERATION(watched_mmap, .watched = true, .prepare = watched, .settle = unwatched, .errnos = { EPERM });
 
 static long watched_truncate(struct attempt *a) { return errno_of(ftruncate(a->fd, AT)); }
-DEFINE_OPERATION(watched_truncate, .prepare = watched, .settle = unwatched, .resizes = true, .size = AT,
-		 .errnos = { EPERM });
+DEFINE_OPERATION(watched_truncate, .watched = true, .prepare = watched, .settle = unwatched, .resizes = true,
+		 .size = AT, .errnos = { EPERM });
 
 /* --- the rest ------------------------------------------------------------------- */
 

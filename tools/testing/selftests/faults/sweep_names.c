@@ -218,16 +218,16 @@ DEFINE_OPERATION(remove_name, .prepare = link_below, .removes = "other");
 static void makes_file(struct attempt *a) { close(must(openat(a->dir, "last", O_WRONLY | O_CREAT, 0644))); }
 
 static long remove_last_name(struct attempt *a) { return errno_of(unlinkat(a->dir, "last", 0)); }
-DEFINE_OPERATION(remove_last_name, .prepare = makes_file, .removes = "last");
+DEFINE_OPERATION(remove_last_name, .prepare = makes_file, .removes = "last", .cannot_tell = true);
 
 static long remove_dir(struct attempt *a) { return errno_of(unlinkat(a->dir, "dir", AT_REMOVEDIR)); }
-DEFINE_OPERATION(remove_dir, .removes = "dir");
+DEFINE_OPERATION(remove_dir, .removes = "dir", .cannot_tell = true);
 
 static long rename_to_new(struct attempt *a) { return errno_of(renameat(a->dir, "sym", a->dir, "new")); }
 DEFINE_OPERATION(rename_to_new, .makes = "new", .removes = "sym");
 
 static long rename_over(struct attempt *a) { return errno_of(renameat(a->dir, "last", a->dir, "sym")); }
-DEFINE_OPERATION(rename_over, .prepare = makes_file, .removes = "last");
+DEFINE_OPERATION(rename_over, .prepare = makes_file, .removes = "last", .cannot_tell = true);
 
 static long rename_exchange(struct attempt *a)
 {
