@@ -41,6 +41,6 @@ else
 	for fs in ${FS:-xfs ext4 btrfs tmpfs}; do
 		faults "$fs" "$fs" "BF_ONLY=*_test BF_SITES=all"
 	done
-	faults nested "${FS:-xfs}" "BF_ONLY=sweep_test BF_SITES=ours BF_LAYERS=2"
+	[[ ${FS:-xfs} != xfs ]] || faults nested xfs "BF_ONLY=sweep_test BF_SITES=ours BF_LAYERS=2"
 fi
 figures
