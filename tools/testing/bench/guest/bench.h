@@ -30,8 +30,10 @@ struct op {
 	void (*after)(void);
 	/* Once, after all runs. */
 	void (*finish)(void);
-	/* Runs that are counted, if there are to be fewer than usual, or more because they vary. */
+	/* Runs that are counted, if there are to be fewer than usual. */
 	int samples;
+	/* run() does all runs and marks each, by what it starts. */
+	bool marks_itself;
 	/* For prepare: bytes, open flags, how much there is of what grows. */
 	size_t len;
 	int flags;

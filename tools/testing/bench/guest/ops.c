@@ -12,27 +12,14 @@
 #include <sys/param.h>
 #include <sys/personality.h>
 #include "bench.h"
+#include "mark.h"
 
-#define WARM_UP 20
 #define SAMPLES 200
-#define PROFILED 9
 #define CPU 1
 
 int fd;
 char *buffer;
 size_t len;
-
-/* NOPs with an operand that tells the plugin what to do; see counter/src/insn.rs. */
-static __always_inline void mark(const int code)
-{
-	asm volatile(".byte 0x0f, 0x1f, 0x80; .long 0x0bf00000 + %c0" : : "i"(code) : "memory");
-}
-
-#define LABEL_DONE 0x10
-#define START 0x20
-#define STOP 0x21
-#define PROFILE_START 0x30
-#define PROFILE_STOP 0x31
 
 static void send_nibble(int nibble)
 {
@@ -77,12 +64,18 @@ static void measure(const struct op *op, const char *label)
 	char full[256];
 	int i;
 
+	snprintf(full, sizeof(full), "%s/%s/%d", label, op->name, op->requests ?: 1);
+	if (op->marks_itself) {
+		send_label(full);
+		op->run();
+		send_label("");
+		return;
+	}
 	for (i = 0; i < warm_up; i++) {
 		around(op->before);
 		op->run();
 		around(op->after);
 	}
-	snprintf(full, sizeof(full), "%s/%s/%d", label, op->name, op->requests ?: 1);
 	send_label(full);
 	for (i = 0; i < samples; i++) {
 		around(op->before);
