@@ -16,7 +16,7 @@ use vfs::{
     with_creds, //
 };
 
-/// `f_op->flush`
+/// The method `f_op->flush`.
 type FlushMethod = unsafe extern "C" fn(*mut bindings::file, bindings::fl_owner_t) -> c_int;
 
 impl BackingFile {

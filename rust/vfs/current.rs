@@ -5,15 +5,12 @@
 //! C header: `arch/*/include/asm/current.h`.
 
 use crate::bindings;
-use kernel::{
-    ffi::c_void,
-    prelude::*, //
-};
+use kernel::prelude::*;
 
 /// The task that runs this.
 ///
-/// Every operation asks for it, mostly twice. C has this inline; the `kernel` crate calls a C function, which is
-/// what remains for the machines that are not written out here.
+/// Every operation asks for it, mostly twice. C has this inline; the `kernel` crate calls a C
+/// function, which is what remains for the machines that are not written out here.
 ///
 /// C: `get_current()`.
 #[inline(always)]
@@ -26,7 +23,8 @@ pub fn current() -> *mut bindings::task_struct {
         }
 
         let task: *mut bindings::task_struct;
-        // SAFETY: Reads a variable that every CPU has, and that is the same whenever this task looks.
+        // SAFETY: Reads a variable that every CPU has. Whenever this task looks it is the same, so that it
+        // is read need not be told (C: `this_cpu_read_const()`).
         unsafe {
             core::arch::asm!(
                 "mov {task}, qword ptr gs:[rip + {variable}]",

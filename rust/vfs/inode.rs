@@ -461,9 +461,15 @@ impl Walked<Inode> {
         acl.is_null()
     }
 
+    /// Whether [`Self::refresh`] in `walk` would change nothing.
+    #[inline]
+    pub fn is_fresh(&self, walk: Walk<'_>, from: &Walked<Inode>) -> bool {
+        self.is_as_accessible(from) && (walk.is_rcu() || self.is_sized(from))
+    }
+
     /// Whether what decides who may do what, owner, mode and flags, is that of `from`.
     #[inline]
-    pub fn is_as_accessible(&self, from: &Walked<Inode>) -> bool {
+    fn is_as_accessible(&self, from: &Walked<Inode>) -> bool {
         let (a, b) = (self.as_ptr(), from.as_ptr());
         // SAFETY: Both are valid; a concurrent change is seen now or at the next call.
         unsafe {
@@ -526,7 +532,8 @@ impl Walked<Inode> {
         unsafe { u64::from((*inode).i_atime_nsec) | u64::from((*inode).i_mtime_nsec) << 32 }
     }
 
-    /// As [`Inode::refresh`], in a path walk, which does not ask for the size.
+    /// As [`Inode::refresh`], in a path walk. In RCU mode it leaves the size: who gets an inode to work with
+    /// has ended that.
     ///
     /// # Errors
     ///
@@ -534,7 +541,7 @@ impl Walked<Inode> {
     /// down is not written to.
     #[inline]
     pub fn refresh(&self, walk: Walk<'_>, from: &Walked<Inode>, mount: &Mount) -> Result {
-        if self.is_as_accessible(from) {
+        if self.is_fresh(walk, from) {
             return Ok(());
         }
         self.refresh_changed(walk, from, mount)

@@ -346,15 +346,15 @@ impl FileSystem for PassFs {
         name: Name<'_>,
         dentry: &Walked<Dentry<Self>>,
     ) -> Result<bool> {
-        let unchanged = |inode: &Walked<Inode<Self>>| inode.is_as_accessible(inode.data());
-        if dentry.is_checked(dentry.data()?) && dentry.inode().is_none_or(unchanged) {
+        let fresh = |inode: &Walked<Inode<Self>>| inode.is_fresh(walk, inode.data());
+        if dentry.is_checked(dentry.data()?) && dentry.inode().is_none_or(fresh) {
             return Ok(true);
         }
         check(walk, dir, name, dentry)
     }
 }
 
-/// Whether `dentry` is still what `name` in `dir` is below; if so, with the attributes of that.
+/// Whether `dentry` is still what `name` in `dir` is below. If so, its attributes that count are of now.
 #[cold]
 fn check(
     walk: Walk<'_>,

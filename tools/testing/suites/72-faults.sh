@@ -39,7 +39,10 @@ if [[ $MODE == test ]]; then
 	faults "${FS:-xfs}" "${FS:-xfs}" "BF_ONLY=$(printf %q "${TESTS:-*_test}") BF_SITES=ours BF_EXPEDITED=1"
 else
 	for fs in ${FS:-xfs ext4 btrfs tmpfs}; do
-		faults "$fs" "$fs" "BF_ONLY=*_test BF_SITES=all"
+		# Its own places are too many for btrfs: its direct writes give space back twice, and it warns.
+		sites=all
+		[[ $fs != btrfs ]] || sites=own
+		faults "$fs" "$fs" "BF_ONLY=*_test BF_SITES=$sites"
 	done
 	[[ ${FS:-xfs} != xfs ]] || faults nested xfs "BF_ONLY=sweep_test BF_SITES=ours BF_LAYERS=2"
 fi

@@ -64,6 +64,7 @@ check_settings() {
 	[[ ${MEM:-2G} =~ ^[0-9]+[MG]$ ]] || die "MEM=$MEM: give megabytes or gigabytes, such as 512M or 4G"
 	[[ ${CPUS:-2} =~ ^[1-9][0-9]*$ ]] || die "CPUS=$CPUS: give a number"
 	[[ ${TIMEOUT:-600} =~ ^[1-9][0-9]*$ ]] || die "TIMEOUT=$TIMEOUT: give seconds"
+	[[ ${BF_BOOT_LIMIT:-300} =~ ^[1-9][0-9]*$ ]] || die "BF_BOOT_LIMIT=$BF_BOOT_LIMIT: give seconds"
 	if [[ -n ${SHARE-} ]]; then
 		[[ -d $SHARE ]] || die "SHARE=$SHARE: no such folder"
 		SHARE=$(realpath "$SHARE")
@@ -119,12 +120,12 @@ boot_note() {
 guest_run() {
 	local try rc
 	for try in 1 2 3; do
-		rc=0
+		rc=0 BF_HUNG=
 		guest_boot "$@" || rc=$?
 		# QEMU's emulation of code that the kernel patches while it boots is not quite right, and its timers are late on
 		# a busy host: once in a while the kernel dies or hangs of that. Before guest/main ran, and so before any of our
 		# modules, that says nothing: once more.
-		((rc == 125 && try < 3)) && [[ -s $BF_BUILD/logs/$1.kernel.log ]] || break
+		((rc == 125 && try < 3)) && [[ -n $BF_HUNG || -s $BF_BUILD/logs/$1.kernel.log ]] || break
 		! started "$BF_BUILD/logs/$1.kernel.log" || break
 		note "the emulated kernel did not come as far as guest/main; booting again"
 	done
@@ -133,12 +134,19 @@ guest_run() {
 
 started() { grep -q 'main: started' "$1"; }
 
-# Ends a boot that does not come as far as guest/main in BF_BOOT_LIMIT seconds.
+# boot_watch SHELL: ends a boot that does not come as far as guest/main in BF_BOOT_LIMIT seconds. Lives as long as the
+# boot or the shell that waits for it: nobody else is to get its number, or that of QEMU, meanwhile.
 boot_watch() {
 	local i
 	exec >/dev/null 2>&1 </dev/null
-	for ((i = 0; i < ${BF_BOOT_LIMIT:-300}; i++)); do sleep 1; done
-	started "$BF_RUN/console" || kill "$(<"$BF_RUN/pid")"
+	for ((i = 1; ; i++)); do
+		sleep 1
+		kill -0 "$1" || exit 0
+		if ((i == ${BF_BOOT_LIMIT:-300})) && ! started "$BF_RUN/console"; then
+			touch "$BF_RUN/hung"
+			kill "$(<"$BF_RUN/pid")"
+		fi
+	done
 }
 
 guest_boot() {
@@ -156,11 +164,12 @@ guest_boot() {
 	cat "$BF_RUN/out" & readers+=($!)
 	cat "$BF_RUN/err" >&2 & readers+=($!)
 	cat "$BF_RUN/ctl" >"$BF_RUN/status" & readers+=($!)
-	boot_watch & watch=$!
+	boot_watch "$BASHPID" & watch=$!
 	BF_CLEAN_PIDS+=("${readers[@]}" "$watch")
 	# shellcheck disable=SC2016 # for the inner shell
 	BF_BIND=${SHARE-}${BF_TESTS:+:$BF_TESTS} bash -c 'echo $$ >"$0" && exec "$@"' "$BF_RUN/pid" \
 		timeout --foreground -k 5 "${TIMEOUT:-600}" "$BF_VM/enter" "${QEMU[@]}" </dev/null >"$BF_RUN/qemu" 2>&1 || qrc=$?
+	rm -f "$BF_RUN/pid"
 	kill "$watch" 2>/dev/null || true
 	# A QEMU that did not start never opened the pipes, and their readers would wait for ever.
 	[[ -s $BF_RUN/console ]] || kill "${readers[@]}" 2>/dev/null || true
@@ -171,6 +180,8 @@ guest_boot() {
 	"$BF_VM/logcheck" "$BF_BUILD/logs/$name.kernel.log" >&2 || BF_LOG_BAD=yes
 	if [[ -n $BF_LOG_BAD ]]; then echo bad; else echo clean; fi >"$BF_BUILD/logs/$name.verdict"
 	rc=$(sed -n 's/^exit \([0-9]*\)$/\1/p' "$BF_RUN/status" | tail -n 1)
+	BF_HUNG=
+	[[ ! -e $BF_RUN/hung ]] || BF_HUNG=yes
 	if ((qrc == 124 || qrc == 137)) && [[ -z $rc ]]; then
 		guest_died "$name" "the guest was stopped after ${TIMEOUT:-600} s (TIMEOUT= sets the limit)"
 		rc=124

@@ -55,7 +55,7 @@ __attribute__((constructor)) static void find_text(void)
 			if (!strcmp(name, "create_io_worker"))
 				worker_start = at;
 			else if (worker_start && !worker_end && at > worker_start)
-				worker_end = at - 1;
+				worker_end = at;
 		}
 		if (!strstr(line, "[passfs]") && !strstr(line, "[backing_file]"))
 			continue;
@@ -104,7 +104,6 @@ void faults_init(void)
 
 	for (i = 0; injectors[i]; i++) {
 		set(DEBUGFS, injectors[i], "verbose", "0");
-		set(DEBUGFS, injectors[i], "stacktrace-depth", "32");
 	}
 	set(DEBUGFS, "failslab", "ignore-gfp-wait", "N");
 	select_caches();
@@ -136,10 +135,12 @@ static void set_range(const char *injector, const char *name, unsigned long star
 
 void faults_select(enum sites which)
 {
-	bool ours = which == OUR_SITES, others = which == OTHER_SITES;
+	bool ours = which == OUR_SITES || which == OWN_SITES, others = which == OTHER_SITES;
 	int i;
 
 	for (i = 0; injectors[i]; i++) {
+		/* An allocation of our own is a call or two away from it, below which there are three of the injector's. */
+		set(DEBUGFS, injectors[i], "stacktrace-depth", which == OWN_SITES ? "6" : "32");
 		set_range(injectors[i], "require", ours ? text_start : 0, ours ? text_end : -1ul);
 		set_range(injectors[i], "reject", others ? text_start : worker_start, others ? text_end : worker_end);
 	}

@@ -8,8 +8,11 @@
 
 #include <stdbool.h>
 
-/* Which places count: all that are reached, those that code of our modules leads to, or all others. */
-enum sites { ALL_SITES, OUR_SITES, OTHER_SITES };
+/*
+ * Which places count: all that are reached, those that code of our modules leads to, those in that code itself, or all
+ * that it does not lead to.
+ */
+enum sites { ALL_SITES, OUR_SITES, OWN_SITES, OTHER_SITES };
 
 #define MANY_SITES 1000000000
 

@@ -102,7 +102,7 @@ FIXTURE_TEARDOWN(world)
 /* Runs TRY in a child and allows what is asked for; returns the child's status, and how often it was asked. */
 static int attend(int fan, int (*try)(int fd), const char *file, int *asked)
 {
-	/* With the range behind it */
+	/* One, with the range behind it: the child has one thread */
 	union { struct fanotify_event_metadata ev; char room[256]; } u;
 	struct pollfd p = { .fd = fan, .events = POLLIN };
 	struct fanotify_response response = { .response = FAN_ALLOW };
@@ -114,7 +114,7 @@ static int attend(int fan, int (*try)(int fd), const char *file, int *asked)
 		_exit(try(open(file, O_RDWR)));
 	}
 	*asked = 0;
-	while (!waitpid(pid, &status, WNOHANG)) {
+	while (waitpid(pid, &status, WNOHANG) != pid) {
 		if (fan < 0 || poll(&p, 1, 100) <= 0) {
 			usleep(10000);
 			continue;

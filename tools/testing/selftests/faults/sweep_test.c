@@ -6,12 +6,12 @@
  *
  * For each operation the first place where a fault can happen fails, then the second, and so on until the operation has
  * no place left. What leaked is found by kmemleak when all is over, by whoever runs this. BF_SITES=ours: only places
- * that code of passfs and backing_file leads to; BF_LAYERS=2: passfs on passfs.
+ * that code of passfs and backing_file leads to, own: in that code itself; BF_LAYERS=2: passfs on passfs.
  *
  * What fails has made and removed no name; "half done" counts the exceptions. Where the filesystem below has an errno
  * of its own for want of memory, it must return that without the stack too.
  *
- * A filesystem may give up for want of memory: xfs shuts itself down if it gets none in the middle of a transaction.
+ * A filesystem may give up for want of memory: xfs, ext4 and btrfs stop if they get none in the middle of a transaction.
  * That is no fault of the stack, but the stack must say so, come apart and show what is there when the filesystem below
  * is mounted again; and the operation must have the same effect without the stack. "gave up" counts that.
  */
@@ -222,6 +222,13 @@ static void make_one(struct attempt *a, const char *name, int seed)
 	close(fd);
 }
 
+static bool there(int at, const char *name)
+{
+	struct stat st;
+
+	return !fstatat(at, name, &st, AT_SYMLINK_NOFOLLOW);
+}
+
 static void begin(struct place *p, struct attempt *a, const struct operation *op, int number)
 {
 	const char *const names[] = { "f", "dir", "sym" };
@@ -232,6 +239,9 @@ static void begin(struct place *p, struct attempt *a, const struct operation *op
 	snprintf(name, sizeof(name), "%d", number);
 	snprintf(a->path, sizeof(a->path), "%.2000s/%s", p->path, name);
 	snprintf(a->under_path, sizeof(a->under_path), "%.2000s/%s", p->under_path, name);
+	/* Removed before, when the filesystem below gave up and forgot it. */
+	if (there(p->under, name))
+		remove_tree(p->under, name);
 	must(mkdirat(p->under, name, 0755));
 	a->under = must(openat(p->under, name, O_RDONLY | O_DIRECTORY));
 	make_one(a, "f", OLD);
@@ -289,13 +299,6 @@ static void end(struct place *p, struct attempt *a, int number)
 }
 
 /* --- what holds after any operation ------------------------------------------------ */
-
-static bool there(int at, const char *name)
-{
-	struct stat st;
-
-	return !fstatat(at, name, &st, AT_SYMLINK_NOFOLLOW);
-}
 
 /* Every name is the same file, with the same attributes, through the stack and below. */
 static const char *names_agree(struct attempt *a, const struct operation *op)
@@ -491,7 +494,8 @@ static const char *shows_what_is_left(struct place *p, struct attempt *a, const 
 
 /* What one operation has come to. */
 struct tally {
-	unsigned int injected, failed, half_done, gave_up;
+	/* silent: it gave up, and the operation did not say so, as it cannot tell */
+	unsigned int injected, failed, half_done, gave_up, silent;
 	char errnos[64];
 	/* Results that no operation has to return, until the filesystem below is seen to return them alone */
 	long strange[MAX_ERRNOS];
@@ -501,9 +505,13 @@ static void note_strange(struct tally *t, long ret)
 {
 	int i;
 
-	for (i = 0; i < MAX_ERRNOS - 1 && t->strange[i] && t->strange[i] != ret; i++)
-		;
-	t->strange[i] = ret;
+	for (i = 0; i < MAX_ERRNOS; i++) {
+		if (t->strange[i] && t->strange[i] != ret)
+			continue;
+		t->strange[i] = ret;
+		return;
+	}
+	must((errno = -ret, -1)); /* so many there cannot be */
 }
 
 /* The first that is left, or 0 */
@@ -528,9 +536,9 @@ static void explain(struct tally *t, long ret)
 
 /*
  * Does the operation to the filesystem below, with nothing of ours involved, until that has given up, if it did under
- * the stack, and returned all that was strange. Returns whether it gave up.
+ * the stack, without saying so, if it did not there, and returned all that was strange. Returns whether it gave up.
  */
-static bool gives_up_alone(struct __test_metadata *const _metadata, struct place *p, struct attempt *a,
+static bool repeat_alone(struct __test_metadata *const _metadata, struct place *p, struct attempt *a,
 			   struct mounts *mounts, int layers, const struct operation *op, struct tally *t)
 {
 	unsigned int sweep, n, missing;
@@ -538,12 +546,13 @@ static bool gives_up_alone(struct __test_metadata *const _metadata, struct place
 	const char *wrong;
 	long ret;
 
-	faults_select(OTHER_SITES);
+	/* Nothing of ours is involved but in what has a replacement. */
+	faults_select(op->alone ? OTHER_SITES : ALL_SITES);
 	for (sweep = 0; sweep < MAX_SWEEPS; sweep++) {
 		for (n = 1, injected = true; injected && n < MAX_SITES; n++) {
 			struct place alone = *p;
 
-			if ((gave_up || !may_give_up) && !strange_left(t))
+			if ((gave_up || !may_give_up) && !t->silent && !strange_left(t))
 				return gave_up;
 			alone.dir = alone.under;
 			strcpy(alone.path, alone.under_path);
@@ -555,12 +564,16 @@ static bool gives_up_alone(struct __test_metadata *const _metadata, struct place
 			injected = faults_disarm(&missing);
 			if (op->settle)
 				op->settle(a);
-			explain(t, ret);
 			if (is_alive(p)) {
+				explain(t, ret);
 				end(&alone, a, n);
 				continue;
 			}
 			gave_up = true;
+			if (ret >= 0 || op->alone)
+				t->silent = 0;
+			if (ret != -EIO && ret != -EROFS)
+				explain(t, ret);
 			close_all(a);
 			wrong = mount_again(_metadata, p, mounts, layers);
 			ASSERT_EQ(NULL, wrong) {
@@ -576,6 +589,8 @@ static void note(struct tally *t, const struct operation *op, long ret, bool gav
 	const char *name;
 
 	t->injected++;
+	t->gave_up += gave_up;
+	t->silent += gave_up && ret >= 0;
 	if (ret >= 0)
 		return;
 	t->failed++;
@@ -588,9 +603,17 @@ static void note(struct tally *t, const struct operation *op, long ret, bool gav
 	}
 }
 
+static enum sites chosen_sites(void)
+{
+	const char *name = getenv("BF_SITES") ?: "all";
+
+	return !strcmp(name, "own") ? OWN_SITES : !strcmp(name, "ours") ? OUR_SITES : ALL_SITES;
+}
+
 TEST_F(sweep, every_site)
 {
-	bool ours = !strcmp(getenv("BF_SITES") ?: "all", "ours"), injected, alone;
+	enum sites sites = chosen_sites();
+	bool injected, alone, gave_up;
 	const struct operation *op = variant->op;
 	struct attempt *a = &self->attempt;
 	unsigned int all_sites, our_sites, missing, sweep, n, i;
@@ -603,7 +626,7 @@ TEST_F(sweep, every_site)
 	if (ret == -EOPNOTSUPP)
 		SKIP(return, "the filesystem below cannot do it");
 	our_sites = count_sites(&self->place, a, op, OUR_SITES, MAX_SITES + 1, &ret);
-	faults_select(ours ? OUR_SITES : ALL_SITES);
+	faults_select(sites);
 	/*
 	 * Which place is the n-th is not the same in each attempt: now and then a cache needs another page. So one
 	 * sweep may miss a place.
@@ -628,7 +651,6 @@ TEST_F(sweep, every_site)
 				wrong = all_is_right(a, op, ret, injected, &tally.half_done);
 				end(&self->place, a, n);
 			} else {
-				tally.gave_up++;
 				wrong = says_so(a, op, ret, injected);
 				close_all(a);
 				again = mount_again(_metadata, &self->place, &self->mounts, self->layers);
@@ -643,11 +665,15 @@ TEST_F(sweep, every_site)
 		}
 	}
 	EXPECT_FALSE(injected);
-	if (tally.gave_up || op->as_alone || strange_left(&tally)) {
-		alone = gives_up_alone(_metadata, &self->place, a, &self->mounts, self->layers, op, &tally);
-		EXPECT_TRUE(alone == (tally.gave_up > 0) || (!tally.gave_up && !op->as_alone)) {
+	gave_up = tally.gave_up;
+	if (gave_up || op->as_alone || strange_left(&tally)) {
+		alone = repeat_alone(_metadata, &self->place, a, &self->mounts, self->layers, op, &tally);
+		EXPECT_TRUE(alone == gave_up || (!gave_up && !op->as_alone)) {
 			TH_LOG("%s: the filesystem below gives up only %s the stack", variant->name,
 			       alone ? "without" : "under");
+		}
+		EXPECT_EQ(0, tally.silent) {
+			TH_LOG("%s: only under the stack it does not say that the filesystem below gave up", variant->name);
 		}
 		EXPECT_EQ(0, strange_left(&tally)) {
 			TH_LOG("%s: not an errno it may return, and the filesystem below does not", variant->name);

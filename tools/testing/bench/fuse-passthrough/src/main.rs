@@ -22,7 +22,7 @@ use std::{
     io,
     os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
     path::PathBuf,
-    sync::Mutex,
+    sync::{Arc, Mutex, Weak},
     time::{Duration, SystemTime},
 };
 use tree::Tree;
@@ -33,12 +33,14 @@ const TTL: Duration = Duration::from_secs(1);
 /// An open file: the kernel's name for it must live as long as it is open.
 struct Open {
     file: File,
-    _backing: BackingId,
+    _backing: Arc<BackingId>,
 }
 
 struct Passthrough {
     tree: Mutex<Tree>,
     open: Mutex<HashMap<u64, Open>>,
+    /// By inode: what is opened while it is open must have the same backing file.
+    backing: Mutex<HashMap<INodeNo, Weak<BackingId>>>,
 }
 
 impl Passthrough {
@@ -55,8 +57,28 @@ impl Passthrough {
         Ok(tree::attr(self.tree.lock().unwrap().number(path), &found))
     }
 
+    /// The backing file of `ino`, or the one that `make` makes.
+    fn backing(
+        &self,
+        ino: INodeNo,
+        make: impl FnOnce() -> io::Result<BackingId>,
+    ) -> io::Result<Arc<BackingId>> {
+        let mut known = self.backing.lock().unwrap();
+        if let Some(backing) = known.get(&ino).and_then(Weak::upgrade) {
+            return Ok(backing);
+        }
+        let backing = Arc::new(make()?);
+        known.insert(ino, Arc::downgrade(&backing));
+        Ok(backing)
+    }
+
     /// Keeps an open file; `reply` is told under which number, before anybody can close it.
-    fn keep(&self, file: File, backing: BackingId, reply: impl FnOnce(FileHandle, &BackingId)) {
+    fn keep(
+        &self,
+        file: File,
+        backing: Arc<BackingId>,
+        reply: impl FnOnce(FileHandle, &BackingId),
+    ) {
         let mut open = self.open.lock().unwrap();
         let handle = (1..).find(|handle| !open.contains_key(handle)).unwrap();
         reply(FileHandle(handle), &backing);
@@ -223,13 +245,13 @@ impl Filesystem for Passthrough {
     fn open(&self, _req: &Request, ino: INodeNo, flags: OpenFlags, reply: ReplyOpen) {
         let open = || {
             let file = options(flags.0).open(self.path(ino)?)?;
-            let backing = reply.open_backing(&file)?;
+            let backing = self.backing(ino, || reply.open_backing(&file))?;
             Ok::<_, io::Error>((file, backing))
         };
         reply!(
             reply,
             open(),
-            |reply: ReplyOpen, (file, backing): (File, BackingId)| {
+            |reply: ReplyOpen, (file, backing): (File, Arc<BackingId>)| {
                 self.keep(file, backing, |handle, id| {
                     reply.opened_passthrough(handle, FopenFlags::empty(), id)
                 });
@@ -254,13 +276,14 @@ impl Filesystem for Passthrough {
                 .create_new(true)
                 .mode(mode)
                 .open(&path)?;
-            let backing = reply.open_backing(&file)?;
-            Ok::<_, io::Error>((file, backing, self.attr(&path)?))
+            let attr = self.attr(&path)?;
+            let backing = self.backing(attr.ino, || reply.open_backing(&file))?;
+            Ok::<_, io::Error>((file, backing, attr))
         };
         reply!(reply, create(), |reply: ReplyCreate,
                                  (file, backing, attr): (
             File,
-            BackingId,
+            Arc<BackingId>,
             _
         )| {
             self.keep(file, backing, |handle, id| {
@@ -396,6 +419,7 @@ fn main() -> io::Result<()> {
     let server = Passthrough {
         tree: Mutex::new(Tree::new(fs::canonicalize(source)?)),
         open: Mutex::default(),
+        backing: Mutex::default(),
     };
     let mut config = Config::default();
     config.mount_options = vec![
