@@ -139,7 +139,7 @@ void faults_select(enum sites which)
 	int i;
 
 	for (i = 0; injectors[i]; i++) {
-		/* An allocation of our own is a call or two away from it, below which there are three of the injector's. */
+		/* An allocation of our own is a call or two away; three more are the injector's. */
 		set(DEBUGFS, injectors[i], "stacktrace-depth", which == OWN_SITES ? "6" : "32");
 		set_range(injectors[i], "require", ours ? text_start : 0, ours ? text_end : -1ul);
 		set_range(injectors[i], "reject", others ? text_start : worker_start, others ? text_end : worker_end);

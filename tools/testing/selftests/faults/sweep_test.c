@@ -11,9 +11,10 @@
  * What fails has made and removed no name; "half done" counts the exceptions. Where the filesystem below has an errno
  * of its own for want of memory, it must return that without the stack too.
  *
- * A filesystem may give up for want of memory: xfs, ext4 and btrfs stop if they get none in the middle of a transaction.
- * That is no fault of the stack, but the stack must say so, come apart and show what is there when the filesystem below
- * is mounted again; and the operation must have the same effect without the stack. "gave up" counts that.
+ * A filesystem may give up for want of memory: xfs, ext4 and btrfs stop if they get none in the middle of a
+ * transaction. That is no fault of the stack, but the stack must say so, come apart and show what is there when the
+ * filesystem below is mounted again; and the operation must have the same effect without the stack. "gave up" counts
+ * that.
  */
 #include <sys/mman.h>
 #include <sys/sysmacros.h>
@@ -539,7 +540,7 @@ static void explain(struct tally *t, long ret)
  * the stack, without saying so, if it did not there, and returned all that was strange. Returns whether it gave up.
  */
 static bool repeat_alone(struct __test_metadata *const _metadata, struct place *p, struct attempt *a,
-			   struct mounts *mounts, int layers, const struct operation *op, struct tally *t)
+			 struct mounts *mounts, int layers, const struct operation *op, struct tally *t)
 {
 	unsigned int sweep, n, missing;
 	bool injected, gave_up = false, may_give_up = t->gave_up || op->as_alone;
@@ -673,7 +674,7 @@ TEST_F(sweep, every_site)
 			       alone ? "without" : "under");
 		}
 		EXPECT_EQ(0, tally.silent) {
-			TH_LOG("%s: only under the stack it does not say that the filesystem below gave up", variant->name);
+			TH_LOG("%s: only under the stack nobody hears of the filesystem's end", variant->name);
 		}
 		EXPECT_EQ(0, strange_left(&tally)) {
 			TH_LOG("%s: not an errno it may return, and the filesystem below does not", variant->name);
