@@ -467,9 +467,10 @@ impl Walked<Inode> {
         self.is_as_accessible(from) && (walk.is_rcu() || self.is_sized(from))
     }
 
-    /// Whether what decides who may do what, owner, mode and flags, is that of `from`.
+    /// Whether what decides who may do what, owner, mode and flags, is that of `from`: for a check of that,
+    /// [`Self::refresh`] is not needed.
     #[inline]
-    fn is_as_accessible(&self, from: &Walked<Inode>) -> bool {
+    pub fn is_as_accessible(&self, from: &Walked<Inode>) -> bool {
         let (a, b) = (self.as_ptr(), from.as_ptr());
         // SAFETY: Both are valid; a concurrent change is seen now or at the next call.
         unsafe {

@@ -153,7 +153,9 @@ impl Attributes for PassAttributes {
         let instance = inode.super_block().data();
         let below = instance.lower().mount();
         // The task with its own credentials, as of now; then the mounter with his.
-        inode.refresh(walk, backing, below)?;
+        if !inode.is_as_accessible(backing) {
+            inode.refresh(walk, backing, below)?;
+        }
         // Owner, mode and list are those of the backing inode.
         if !backing.allows_everybody(mask) {
             inode.generic_permission(walk, idmap, mask)?;
