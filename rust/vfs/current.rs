@@ -23,8 +23,8 @@ pub fn current() -> *mut bindings::task_struct {
         }
 
         let task: *mut bindings::task_struct;
-        // SAFETY: Reads a variable that every CPU has. Whenever this task looks it is the same, so that it
-        // is read need not be told (C: `this_cpu_read_const()`).
+        // SAFETY: The kernel keeps in it, on every CPU, the task that runs there. For that task it never changes,
+        // which is why reading it need not be told to the compiler (C: `this_cpu_read_const()`).
         unsafe {
             core::arch::asm!(
                 "mov {task}, qword ptr gs:[rip + {variable}]",

@@ -39,7 +39,7 @@ if [[ $MODE == test ]]; then
 	faults "${FS:-xfs}" "${FS:-xfs}" "BF_ONLY=$(printf %q "${TESTS:-*_test}") BF_SITES=ours BF_EXPEDITED=1"
 else
 	for fs in ${FS:-xfs ext4 btrfs tmpfs}; do
-		# Its own places are too many for btrfs: its direct writes give space back twice, and it warns.
+		# Without memory btrfs itself gives the space of a direct write back twice, and warns: not in its code.
 		sites=all
 		[[ $fs != btrfs ]] || sites=own
 		faults "$fs" "$fs" "BF_ONLY=*_test BF_SITES=$sites"

@@ -53,7 +53,6 @@ static void run_exec(void)
 	int status;
 
 	snprintf(times, sizeof(times), "%04d", WARM_UP + EXECS + PROFILED);
-
 	want(posix_spawn(&pid, PROGRAM, NULL, NULL, argv, envp), 0);
 	want(waitpid(pid, &status, 0), pid);
 	want(status, 0);

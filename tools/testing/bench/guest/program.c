@@ -58,8 +58,8 @@ void begin(long *stack)
 			mark(START);
 		syscall(SYS_execve, argv[0], argv, argv + 2);
 	}
-	syscall(SYS_exit_group, (void *)(long)n, NULL, NULL);
+	syscall(SYS_exit_group, (void *)(long)!!n, NULL, NULL);
 	__builtin_unreachable();
 }
 
-asm(".globl _start\n_start:\n\tmov %rsp, %rdi\n\tand $-16, %rsp\n\tcall begin\n");
+asm(".text\n.globl _start\n_start:\n\tmov %rsp, %rdi\n\tand $-16, %rsp\n\tcall begin\n");

@@ -16,18 +16,7 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-
-/* Since Linux 6.14; the C library's headers may be older. */
-#ifndef FAN_PRE_ACCESS
-#define FAN_PRE_ACCESS 0x00100000
-#define FAN_EVENT_INFO_TYPE_RANGE 6
-struct fanotify_event_info_range {
-	struct fanotify_event_info_header hdr;
-	__u32 pad;
-	__u64 offset;
-	__u64 count;
-};
-#endif
+#include "pre_content.h"
 
 #define PATIENCE 60000	/* ms: emulated machines are slow */
 

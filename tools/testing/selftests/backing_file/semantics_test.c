@@ -18,6 +18,38 @@
 
 PLACES(semantics);
 
+/*
+ * Who stacks on the stack in its turn, as overlayfs does, takes the size over when it looks a file up. It has to be
+ * that of then, although nobody has opened the file since it changed below.
+ */
+TEST_F(semantics, size_when_looked_up)
+{
+	char options[3 * PATH_MAX], over[PATH_MAX], f[PATH_MAX + 2];
+	struct stat st;
+	int fd, n = 0;
+	long ret;
+
+	make_file(_metadata, self->dir, "f", 10, 1);
+	ASSERT_EQ(0, fstatat(self->dir, "f", &st, 0));
+	make_file(_metadata, self->under, "f", 10000, 2);
+	ASSERT_EQ(0, mkdirat(self->plain, "over", 0755));
+	ASSERT_EQ(0, mkdirat(self->plain, "empty", 0755));
+	snprintf(over, sizeof(over), "%.4000s/over", self->place.plain_path);
+	snprintf(options, sizeof(options), "lowerdir=%.4000s:%.4000s/empty", self->place.path, self->place.plain_path);
+	ret = errno_of(mount("overlay", over, "overlay", MS_RDONLY, options));
+	if (variant->layers == NESTED) {
+		EXPECT_EQ(-EINVAL, ret) TH_LOG("three are too many");
+		return;
+	}
+	ASSERT_EQ(0, ret);
+	snprintf(f, sizeof(f), "%s/f", over);
+	fd = open(f, O_RDONLY);
+	EXPECT_EQ(0, ioctl(fd, FIONREAD, &n));
+	EXPECT_EQ(10000, n);
+	close(fd);
+	ASSERT_EQ(0, umount(over));
+}
+
 /* What fanotify tells files of different filesystems apart by. */
 TEST_F(semantics, filesystem_id)
 {

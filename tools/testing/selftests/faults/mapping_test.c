@@ -13,18 +13,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/fanotify.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "kselftest_harness.h"
-
-/* Since Linux 6.14; the C library's headers may be older. */
-#ifndef FAN_PRE_ACCESS
-#define FAN_PRE_ACCESS 0x00100000
-#endif
+#include "pre_content.h"
 
 #define ELSEWHERE "/sys/kernel/debug/holdfs/elsewhere"
 #define PG 4096

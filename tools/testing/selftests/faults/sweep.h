@@ -121,6 +121,21 @@ static inline void fill_with(char *buf, size_t len, off_t pos, int seed)
 		buf[i] = byte(pos + i, seed);
 }
 
+/* sweep_check.c: what is wrong, or NULL, where the answer is a text */
+
+bool there(int at, const char *name);
+/* Every name is the same file, with the same attributes, through the stack and below. */
+const char *names_agree(struct attempt *a, const struct operation *op);
+/* f is the same through the stack and below: its size, with its content twice in the buffer, or -1. */
+ssize_t read_both(struct attempt *a);
+/* The mount does its work. */
+const char *works_on(struct attempt *a);
+/* Of those that @op may return when a place fails. */
+bool errno_is_right(const struct operation *op, long ret);
+/* All of it, after a result of @ret; what failed and has been done all the same is counted. */
+const char *all_is_right(struct attempt *a, const struct operation *op, long ret, bool injected,
+			 unsigned int *half_done);
+
 #define DEFINE_OPERATION(name, ...) const struct operation op_##name = { .run = name, __VA_ARGS__ }
 
 extern const struct operation

@@ -2,18 +2,14 @@
 /* Operations on the content of a file, for the fault sweep. */
 #include <linux/capability.h>
 #include <linux/fs.h>
-#include <sys/fanotify.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/sendfile.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include "pre_content.h"
 #include "sweep.h"
-
-#ifndef FAN_PRE_ACCESS
-#define FAN_PRE_ACCESS 0x00100000
-#endif
 
 /* --- what operations need ------------------------------------------------ */
 
